@@ -1,7 +1,7 @@
 """Keys and one-time secrets from one seed: HKDF with SHA256 (RFC 5869).
 
 `derive(seed, "lamport", round, bit)` names what the secret is for. Each part of the name is hashed with its length,
-so ("ab", "c") and ("a", "bc") are different names.
+so ("ab", "c") and ("a", "bc") are different names; text stands for its UTF-8 bytes.
 """
 
 from __future__ import annotations

@@ -36,6 +36,9 @@ class XOnlyKey(bytes):
     def __repr__(self) -> str:
         return f"XOnlyKey({self.hex()})"
 
+    def __str__(self) -> str:
+        return self.hex()
+
     def tweak_add(self, tweak: bytes) -> tuple[XOnlyKey, int]:
         """The x-only key of `P + tweak*G` and the parity (0 even, 1 odd) of its y.
 
