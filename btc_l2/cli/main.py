@@ -1,0 +1,50 @@
+"""The command `btc-l2`: one Typer application, its subcommands each in a module of their own.
+
+Modules import what they need inside their commands, so that `btc-l2 version` does not load numba or a
+Bitcoin library. `run` is the entry point: it turns the project's errors into one line on stderr and the exit
+code that the error carries (`taproot.errors`); tracebacks only with BTCL2_DEBUG=1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from btc_l2.cli import doctor, version, vm
+from taproot.errors import BtcL2Error
+
+app = typer.Typer(
+    name="btc-l2",
+    help="A Bitcoin L2 bridge that settles a dispute about a program down to one machine instruction.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("version")(version.show_version)
+app.command("doctor")(doctor.examine)
+app.add_typer(vm.app, name="vm")
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    try:
+        app(list(arguments) if arguments is not None else None)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BtcL2Error as error:
+        _fail(error, error.exit_code)
+    except Exception as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, exit_code: int) -> None:
+    if os.environ.get("BTCL2_DEBUG") == "1":
+        raise error
+    if isinstance(error, BtcL2Error):
+        line = str(error)
+    else:
+        line = f"unexpected {type(error).__name__}; {error}; BTCL2_DEBUG=1 shows where, please report it"
+    print("error: " + " ".join(line.split()), file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,116 @@
+"""The guest programs that come with the project: where they are, what they are about, what they compute.
+
+`guest/build` compiles them and writes `guest/MANIFEST.toml`; this module reads the manifest and the images from
+the source tree or, in an installed wheel, from the package's own folder `guest_images`. An image is used only if
+its SHA-256 is the manifest's.
+
+The examples share one convention (`guest/examples/start.S`): the claim that they accept is the 32 bytes that
+they leave at `result_address`, followed by 96 zero bytes. So running one with a zero claim shows the honest claim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
+
+RESULT_BYTES = 32
+CLAIM_BYTES = 128
+_PACKAGE = Path(__file__).resolve().parent
+_FOLDERS = (_PACKAGE / "guest_images", _PACKAGE.parent / "guest")  # wheel, source tree
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One row of the manifest."""
+
+    name: str
+    description: str
+    path: Path  # the ELF file
+    sha256: bytes  # of the file
+    endian: Literal["big", "little"]
+    compiler: str  # first line of `gcc --version`
+    entry: int
+    result_address: int  # of the 32 bytes that the claim must begin with
+    root: bytes  # image root with the default statement and a zero claim
+    statement: bytes  # default statement
+    blob: bytes  # what the default statement's MAP root stands for; empty where the guest maps nothing
+    steps: int  # of the default run, the halt included
+    boot_steps: int  # before the image is taken
+
+    def read_elf(self) -> bytes:
+        """Bytes of the image; VerificationFailed if they are not those that the manifest names."""
+        data = _read(self.path)
+        if hashlib.sha256(data).digest() != self.sha256:
+            raise VerificationFailed(
+                f"{self.path.name} is not the image of the manifest; its SHA-256 differs; rebuild with `make guests`"
+            )
+        return data
+
+
+def list_guests() -> tuple[Guest, ...]:
+    """All guests of the manifest, in its order."""
+    folder = _find_folder()
+    rows = _parse_manifest(_read(folder / "MANIFEST.toml"))
+    return tuple(_guest(name, row, folder) for name, row in rows.items())
+
+
+def find_guest(name: str) -> Guest:
+    """The guest called `name`, its image verified; InvalidInput for an unknown name."""
+    guests = {guest.name: guest for guest in list_guests()}
+    if name not in guests:
+        raise InvalidInput(f"no guest is called {name!r}; choose one of {', '.join(guests)}")
+    guests[name].read_elf()
+    return guests[name]
+
+
+def claim_of_result(result: bytes) -> bytes:
+    """The 128-byte claim that the examples accept for a 32-byte result."""
+    if len(result) != RESULT_BYTES:
+        raise InvalidInput(f"a result has {len(result)} bytes; the examples leave {RESULT_BYTES}; give these")
+    return result.ljust(CLAIM_BYTES, b"\0")
+
+
+def _find_folder() -> Path:
+    for folder in _FOLDERS:
+        if (folder / "MANIFEST.toml").is_file():
+            return folder
+    raise Unavailable("the guests' manifest is missing; neither wheel nor source tree holds it; run `make guests`")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable(f"cannot read {path.name}; {error.strerror}; rebuild with `make guests`") from error
+
+
+def _parse_manifest(data: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(data.decode())
+    except ValueError as error:
+        raise VerificationFailed(
+            f"the guests' manifest does not parse; {error}; rebuild with `make guests`"
+        ) from error
+
+
+def _guest(name: str, row: dict[str, Any], folder: Path) -> Guest:
+    return Guest(
+        name=name,
+        description=row["description"],
+        path=folder / row["image"],
+        sha256=bytes.fromhex(row["sha256"]),
+        endian=row["endian"],
+        compiler=row["compiler"],
+        entry=row["entry"],
+        result_address=row["result_address"],
+        root=bytes.fromhex(row["root"]),
+        statement=bytes.fromhex(row["statement"]),
+        blob=bytes.fromhex(row["blob"]),
+        steps=row["steps"],
+        boot_steps=row["boot_steps"],
+    )
