@@ -106,6 +106,11 @@ class Stack:
                 self.emit(Op.DROP)
             self.main.pop(-1 - d)
 
+    def drop_top(self, count: int = 1) -> None:
+        """Drop the topmost `count` items."""
+        self._parts.append(drop_many(count))
+        del self.main[len(self.main) - count :]
+
     def drop_all(self, keep: int = 0) -> None:
         """Drop everything but the lowest `keep` items."""
         many = len(self.main) - keep
