@@ -1,60 +1,67 @@
-"""The one door to py-bitcoinkernel: Bitcoin Core's script interpreter in process.
+"""The one door to py-bitcoinkernel: Bitcoin Core's validation code in process.
 
-libbitcoinkernel is Bitcoin Core's validation code as a library; `pbk` wraps its C interface. This module
-judges single spends. All flags are the consensus flags of a present-day block: P2SH, DERSIG, NULLDUMMY, CLTV,
-CSV, WITNESS, TAPROOT (BIP 341, 342). Policy ("standardness") is not judged here, see `btc_l2.chain.policy`.
+libbitcoinkernel is Core's validation as a library; `pbk` wraps its C interface. Here are the judge of single spends
+(`verify_spend`, `accepts`) and a regtest chain state that takes blocks (`Chainstate`). All flags are the consensus
+flags of a present-day block: P2SH, DERSIG, NULLDUMMY, CLTV, CSV, WITNESS, TAPROOT (BIP 341, 342). Policy
+("standardness") is not judged here, see `btc_l2.chain.policy`.
 
-Trap: `pbk.Transaction(data)` unpacks each byte into a Python int (40 ms for 390 kB); the subclasses here copy
-the buffer in one piece.
+Traps: `pbk.Transaction(data)` and `pbk.Block(data)` unpack each byte into a Python int (40 ms for 390 kB), so the
+subclasses here hand the buffer over as it is. `process_block` is also true for blocks that fail when they are
+connected; why a block failed stands only in the log, which is global to the process.
 """
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
+import re
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pbk
 from coincurve import PublicKey
+from pbk.notifications import NotificationInterfaceCallbacks
 from pbk.script import PrecomputedTransactionData
 
-from taproot.errors import InvalidInput
+from taproot.errors import InvalidInput, Unavailable
+from taproot.hashes import tagged_hash
+from taproot.tx import OutPoint, Transaction, TxIn, TxOut, compact_size
+from taproot.units import LEAF_VERSION_TAPSCRIPT, SEQUENCE_FINAL, Sats
 
-SEQUENCE_FINAL = 0xFFFFFFFF
-TAPSCRIPT_LEAF_VERSION = 0xC0  # BIP 342
 # The point H of BIP 341, whose discrete logarithm nobody knows.
 NUMS_KEY = bytes.fromhex("50929b74c1a04954b78b4b6035e97a5e078a5a0f28ec96d547bfee9ace803ac0")
 _PROBE_VALUE = 100_000  # sat in the imaginary output that `accepts` spends
+_FAILURE = re.compile(r"(?:ConnectBlock \w+ failed, |AcceptBlock FAILED \(|CheckBlock FAILED \()(.*)$")
+_log: deque[str] = deque(maxlen=64)
 
 
 class FastTransaction(pbk.Transaction):  # type: ignore[misc]
     """`pbk.Transaction` whose bytes are copied at once."""
 
     def __init__(self, data: bytes) -> None:
-        pbk.capi.KernelOpaquePtr.__init__(self, _buffer(data), len(data))
+        pbk.capi.KernelOpaquePtr.__init__(self, data, len(data))
 
 
 class FastScript(pbk.ScriptPubkey):  # type: ignore[misc]
     """`pbk.ScriptPubkey` whose bytes are copied at once."""
 
     def __init__(self, data: bytes) -> None:
-        pbk.capi.KernelOpaquePtr.__init__(self, _buffer(data), len(data))
+        pbk.capi.KernelOpaquePtr.__init__(self, data, len(data))
 
 
 class FastBlock(pbk.Block):  # type: ignore[misc]
     """`pbk.Block` whose bytes are copied at once."""
 
     def __init__(self, data: bytes) -> None:
-        pbk.capi.KernelOpaquePtr.__init__(self, _buffer(data), len(data))
+        pbk.capi.KernelOpaquePtr.__init__(self, data, len(data))
 
 
 def verify_spend(tx: bytes, input_index: int, prevouts: Sequence[tuple[int, bytes]]) -> bool:
     """Whether input `input_index` of `tx` satisfies the output it spends.
 
-    `tx` is the serialization with witnesses; `prevouts` holds (value in sat, script pubkey) of *every* input
-    in order, because a Taproot signature hash covers all of them. Timelocks are judged by nSequence and
-    nLockTime of the transaction only; whether the chain is far enough is not.
+    `tx` is the serialization with witnesses; `prevouts` holds (value in sat, script pubkey) of *every* input in
+    order, because a Taproot signature hash covers all of them. Timelocks are judged by nSequence and nLockTime of
+    the transaction only; whether the chain is far enough is not.
     Raises InvalidInput for bytes that are no transaction or a wrong number of prevouts.
     """
     parsed = _parse(tx)
@@ -81,16 +88,134 @@ def accepts(
     """Whether the tapscript `script` succeeds on the stack `witness` (bottom first).
 
     The script becomes the only leaf of a Taproot output whose internal key is the NUMS point of BIP 341; a
-    transaction with one input (`sequence`, `version`, `locktime`) and one output spends it. A script that
-    checks signatures needs a real transaction: use `verify_spend`.
+    transaction with one input (`sequence`, `version`, `locktime`) and one output spends it. A script that checks
+    signatures needs a real transaction: use `verify_spend`.
     """
-    script_pubkey, control_block = _single_leaf(script)
-    tx = _probe_transaction([*witness, script, control_block], script_pubkey, sequence, version, locktime)
-    return verify_spend(tx, 0, [(_PROBE_VALUE, script_pubkey)])
+    script_pubkey, control_block = single_leaf_output(script)
+    tx_in = TxIn(OutPoint(b"\x11" * 32, 0), sequence, b"", (*witness, script, control_block))
+    tx = Transaction(version, (tx_in,), (TxOut(Sats(_PROBE_VALUE - 1_000), script_pubkey),), locktime)
+    return verify_spend(tx.serialize(), 0, [(_PROBE_VALUE, script_pubkey)])
 
 
-def _buffer(data: bytes) -> Any:
-    return (ctypes.c_ubyte * len(data)).from_buffer_copy(data)
+def single_leaf_output(script: bytes) -> tuple[bytes, bytes]:
+    """(script pubkey, control block) of a Taproot output with the NUMS key and `script` as its only leaf."""
+    version = bytes([LEAF_VERSION_TAPSCRIPT])
+    leaf = tagged_hash("TapLeaf", version + compact_size(len(script)) + script)
+    output_key = PublicKey(b"\x02" + NUMS_KEY).add(tagged_hash("TapTweak", NUMS_KEY + leaf)).format()
+    parity = output_key[0] & 1
+    return b"\x51\x20" + output_key[1:], bytes([LEAF_VERSION_TAPSCRIPT | parity]) + NUMS_KEY
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one block did: (joined?, hash) of the blocks that joined or left the best chain; why it was refused."""
+
+    events: list[tuple[bool, bytes]] = field(default_factory=list)
+    error: str | None = None
+
+
+class Chainstate:
+    """A regtest chain in Core's own classes. Databases stay in memory; block files lie under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._connection = pbk.LoggingConnection(_remember)
+        self._outcome = Outcome()
+        self._fatal = ""
+        self._manager = self._open(folder)
+        self._manager.import_blocks([])
+        self._chain = self._manager.get_active_chain()
+
+    @property
+    def height(self) -> int:
+        """Height of the best block."""
+        return int(self._chain.height)
+
+    def genesis(self) -> bytes:
+        """The serialized genesis block."""
+        return bytes(self._manager.blocks[self._chain.block_tree_entries[0]])
+
+    def block_by_hash(self, block_hash: bytes) -> tuple[int, bytes] | None:
+        """(height, serialized block) of any stored block, on the best chain or not."""
+        try:
+            entry = self._manager.block_tree_entries[pbk.BlockHash(block_hash)]
+            return int(entry.height), bytes(self._manager.blocks[entry])
+        except (KeyError, RuntimeError):
+            return None
+
+    def process(self, raw: bytes) -> Outcome:
+        """Validate and store a block; the best chain follows the most work.
+
+        A block that is invalid, or whose parent is unknown, comes back as `Outcome.error` with Core's reason.
+        Raises Unavailable if the disk does not take it.
+        """
+        self._outcome = Outcome()
+        _log.clear()
+        try:
+            block = FastBlock(raw)
+        except RuntimeError:
+            return Outcome(error="block-decode-failed")
+        try:
+            self._manager.process_block(block)
+        except pbk.ProcessBlockException:
+            self._outcome.error = self._outcome.error or _reason()
+        if self._fatal:
+            raise Unavailable(f"the chain cannot be written: {self._fatal}; free disk space and start again")
+        return self._outcome
+
+    def close(self) -> None:
+        """Release the block files and the log."""
+        self._manager.__exit__(None, None, None)
+        self._connection.__exit__(None, None, None)
+
+    def _open(self, folder: Path) -> pbk.ChainstateManager:
+        options = pbk.ContextOptions()
+        options.set_chainparams(pbk.ChainParameters(pbk.ChainType.REGTEST))
+        options.set_validation_interface(self._validation_callbacks())
+        options.set_notifications(self._notifications())
+        manager_options = pbk.ChainstateManagerOptions(
+            pbk.Context(options), str(folder), str(folder / "blocks")
+        )
+        manager_options.update_block_tree_db_in_memory(True)
+        manager_options.update_chainstate_db_in_memory(True)
+        try:
+            return pbk.ChainstateManager(manager_options)
+        except RuntimeError as error:
+            raise Unavailable(f"cannot open a chain in {folder}: {_last_line()}") from error
+
+    def _validation_callbacks(self) -> pbk.ValidationInterfaceCallbacks:
+        def checked(_: object, _block: pbk.Block, state: pbk.BlockValidationState) -> None:
+            if state.validation_mode != pbk.ValidationMode.VALID:
+                self._outcome.error = _reason()
+
+        def connected(_: object, block: pbk.Block, _entry: pbk.BlockTreeEntry) -> None:
+            self._outcome.events.append((True, bytes(block.block_hash)))
+
+        def disconnected(_: object, block: pbk.Block, _entry: pbk.BlockTreeEntry) -> None:
+            self._outcome.events.append((False, bytes(block.block_hash)))
+
+        return pbk.ValidationInterfaceCallbacks(
+            block_checked=checked, block_connected=connected, block_disconnected=disconnected
+        )
+
+    def _notifications(self) -> NotificationInterfaceCallbacks:
+        def fatal(_: object, _message: object, _size: int) -> None:
+            self._fatal = self._fatal or _last_line()
+
+        return NotificationInterfaceCallbacks(flush_error=fatal, fatal_error=fatal)
+
+
+def _remember(line: str) -> None:
+    _log.append(line.rstrip())
+
+
+def _last_line() -> str:
+    errors = [line for line in _log if "rror" in line] or list(_log)
+    return errors[-1].split(" ", 1)[-1] if errors else "no reason given"
+
+
+def _reason() -> str:
+    found = [match.group(1) for match in map(_FAILURE.search, _log) if match]
+    return found[-1] if found else _last_line()
 
 
 def _parse(tx: bytes) -> FastTransaction:
@@ -117,36 +242,3 @@ def _verify(
 ) -> bool:
     value, script = prevout
     return bool(FastScript(script).verify(value, tx, shared, input_index, pbk.ScriptVerificationFlags.ALL))
-
-
-def _single_leaf(script: bytes) -> tuple[bytes, bytes]:
-    """(script pubkey, control block) of a Taproot output with the NUMS key and this one leaf."""
-    leaf = _tagged("TapLeaf", bytes([TAPSCRIPT_LEAF_VERSION]) + _compact(len(script)) + script)
-    output_key = PublicKey(b"\x02" + NUMS_KEY).add(_tagged("TapTweak", NUMS_KEY + leaf)).format()
-    parity = output_key[0] & 1
-    return b"\x51\x20" + output_key[1:], bytes([TAPSCRIPT_LEAF_VERSION | parity]) + NUMS_KEY
-
-
-def _probe_transaction(
-    witness: Sequence[bytes], script_pubkey: bytes, sequence: int, version: int, locktime: int
-) -> bytes:
-    stack = _compact(len(witness)) + b"".join(_compact(len(item)) + item for item in witness)
-    tx_in = b"\x11" * 32 + bytes(4) + b"\x00" + sequence.to_bytes(4, "little")
-    tx_out = (_PROBE_VALUE - 1_000).to_bytes(8, "little") + _compact(len(script_pubkey)) + script_pubkey
-    body = b"\x01" + tx_in + b"\x01" + tx_out + stack
-    return version.to_bytes(4, "little") + b"\x00\x01" + body + locktime.to_bytes(4, "little")
-
-
-def _tagged(tag: str, message: bytes) -> bytes:
-    """Tagged hash of BIP 340."""
-    prefix = hashlib.sha256(tag.encode()).digest()
-    return hashlib.sha256(prefix + prefix + message).digest()
-
-
-def _compact(n: int) -> bytes:
-    """CompactSize of the wire format."""
-    if n < 0xFD:
-        return bytes([n])
-    if n <= 0xFFFF:
-        return b"\xfd" + n.to_bytes(2, "little")
-    return b"\xfe" + n.to_bytes(4, "little")
