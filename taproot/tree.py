@@ -11,7 +11,7 @@ Every script is hashed once. Large scripts need not be kept: a `LeafHash` may st
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from taproot.errors import InvalidInput
@@ -79,9 +79,9 @@ class TapTree:
     output_key: XOnlyKey
     parity: int  # of the output key's y, 0 even
     merkle_root: bytes
-    _leaves: Mapping[str, LeafHash]
-    _paths: Mapping[str, tuple[bytes, ...]]  # sibling hashes from the leaf up
-    _codes: Mapping[str, bytes]
+    _leaves: Mapping[str, LeafHash] = field(repr=False, hash=False)
+    _paths: Mapping[str, tuple[bytes, ...]] = field(repr=False, compare=False)  # sibling hashes from the leaf up
+    _codes: Mapping[str, bytes] = field(repr=False, compare=False)
 
     @classmethod
     def build(
