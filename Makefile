@@ -37,5 +37,9 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# Bitcoin Knots from Debian unstable, unpacked into .cache/bitcoind; the system itself is not changed.
+bitcoind: setup
+	@$(BIN)/python -m regtest.node_install
+
 clean:
 	rm -rf .venv .cache out
