@@ -101,3 +101,15 @@ def origin_for(origins: Sequence[Origin], choices: Sequence[int]) -> Origin:
     fits = [o for o in origins if all(choices[r] == c for r, c in o.choices)]
     assert len(fits) == 1, "choices determine one origin"
     return fits[0]
+
+
+# the access chains of a game by the prefix of their turns; the steps that use MAP have chains of their own
+STEP_CHAINS = {a.kind: a for a in STEP_ACCESSES}
+MAP_STEP_CHAINS = {f"map-{a.kind}": a for a in MAP_STEP_ACCESSES}
+CLAIM_CHAINS = {a.kind: a for a in INIT_ACCESSES}
+CHAINS = {**STEP_CHAINS, **MAP_STEP_CHAINS, **CLAIM_CHAINS, FINAL_ACCESS.kind: FINAL_ACCESS}
+
+
+def chain_of(kind: str, is_map: bool) -> str:
+    """The prefix of the chain for an access of a step."""
+    return f"map-{kind}" if is_map else kind
