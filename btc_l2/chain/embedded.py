@@ -7,7 +7,6 @@ consistent. The mempool is written when the chain is closed, as bitcoind does. O
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import time
@@ -24,8 +23,6 @@ from btc_l2.chain.protocol import Coin, Rejected, Spend, Tip
 from taproot.errors import InvalidInput
 from taproot.hashes import hash256
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction
-
-_SCRIPT_ERROR = re.compile(r"\((.*)\), (input \d+ of \w+) \(wtxid")  # in the kernel's log
 
 
 class EmbeddedChain:
@@ -126,9 +123,14 @@ class EmbeddedChain:
         try:
             self._mempool.accept(unknown)
         except Rejected as error:
-            if not error.is_script_failure:
-                raise
             raise self._explain(unknown, error) from None
+
+    def check(self, tx: Transaction) -> None:
+        """See `Chain.check`."""
+        try:
+            self._mempool.check(tx)
+        except Rejected as error:
+            raise self._explain([tx], error) from None
 
     def mine(self, n: int = 1, script_pubkey: bytes = P2A_SCRIPT) -> tuple[bytes, ...]:
         """See `Chain.mine`."""
@@ -233,9 +235,10 @@ class EmbeddedChain:
         return block.transactions[1:]
 
     def _explain(self, txs: Sequence[Transaction], error: Rejected) -> Rejected:
-        """The kernel's own words for a failed script: it is asked about a block that holds the spend."""
+        """The kernel's own words where a script failed: it is asked about a block that holds the spend."""
+        if not error.is_script_failure:
+            return error
         trial = self._assemble([*self._mempool.ancestors_of(txs), *txs], 0, P2A_SCRIPT)
         outcome = self._state.process(trial)
         assert outcome.error is not None, "a spend that failed alone is valid in a block"
-        said = _SCRIPT_ERROR.search(outcome.error)
-        return Rejected(error.reason, ", ".join(said.groups()) if said else outcome.error)
+        return Rejected(error.reason, Rejected.from_text(outcome.error).detail)

@@ -19,17 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pbk
-from coincurve import PublicKey
 from pbk.notifications import NotificationInterfaceCallbacks
 from pbk.script import PrecomputedTransactionData
 
 from taproot.errors import InvalidInput, Unavailable
-from taproot.hashes import tagged_hash
-from taproot.tx import OutPoint, Transaction, TxIn, TxOut, compact_size
-from taproot.units import LEAF_VERSION_TAPSCRIPT, SEQUENCE_FINAL, Sats
+from taproot.nums import H
+from taproot.tree import TapTree
+from taproot.tx import OutPoint, Transaction, TxIn, TxOut
+from taproot.units import SEQUENCE_FINAL, Sats
 
-# The point H of BIP 341, whose discrete logarithm nobody knows.
-NUMS_KEY = bytes.fromhex("50929b74c1a04954b78b4b6035e97a5e078a5a0f28ec96d547bfee9ace803ac0")
 _PROBE_VALUE = 100_000  # sat in the imaginary output that `accepts` spends
 _FAILURE = re.compile(r"(?:ConnectBlock \w+ failed, |AcceptBlock FAILED \(|CheckBlock FAILED \()(.*)$")
 _log: deque[str] = deque(maxlen=64)
@@ -99,11 +97,8 @@ def accepts(
 
 def single_leaf_output(script: bytes) -> tuple[bytes, bytes]:
     """(script pubkey, control block) of a Taproot output with the NUMS key and `script` as its only leaf."""
-    version = bytes([LEAF_VERSION_TAPSCRIPT])
-    leaf = tagged_hash("TapLeaf", version + compact_size(len(script)) + script)
-    output_key = PublicKey(b"\x02" + NUMS_KEY).add(tagged_hash("TapTweak", NUMS_KEY + leaf)).format()
-    parity = output_key[0] & 1
-    return b"\x51\x20" + output_key[1:], bytes([LEAF_VERSION_TAPSCRIPT | parity]) + NUMS_KEY
+    tree = TapTree.build(H, {"leaf": script})
+    return tree.script_pubkey, tree.control_block("leaf")
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from taproot.tx import OutPoint, Transaction, TxOut
 from taproot.units import MAX_MONEY, MIN_RELAY_FEE_RATE, TRUC_VERSION
 
 MAX_REPLACED = 100  # transactions that one replacement may evict, BIP 125 rule 5
-SCRIPT_FAILURE = "mandatory-script-verify-flag-failed"
+SCRIPT_FAILURE = "mempool-script-verify-flag-failed"
 # What a fee-paying child can heal; Core calls these failures "reconsiderable".
 _HEALED_BY_PACKAGE = ("min relay fee not met", "insufficient fee", "bad-txns-inputs-missingorspent")
 
@@ -64,6 +64,10 @@ class Mempool:
                 waiting.append(tx)
         if waiting:
             self._admit(waiting)
+
+    def check(self, tx: Transaction) -> None:
+        """Raise Rejected as `accept` would; nothing changes."""
+        self._judge([tx])
 
     def restore(self, txs: Iterable[Transaction]) -> None:
         """Fill in transactions of removed blocks and of an earlier mempool; those that no longer fit are left out.
@@ -117,22 +121,25 @@ class Mempool:
     # ---- admission -------------------------------------------------------------------------------------
 
     def _admit(self, txs: Sequence[Transaction]) -> None:
+        entries, replaced = self._judge(txs)
+        self._evict(replaced)
+        for entry in entries:
+            self._insert(entry)
+
+    def _judge(self, txs: Sequence[Transaction]) -> tuple[list[Entry], set[bytes]]:
+        """What would come in and what it would push out; Rejected if it may not."""
         group: dict[bytes, Entry] = {}
         for tx in txs:
             if tx.txid not in self.entries:
                 group[tx.txid] = self._examine(tx, group, self.standard)
-        if not group:
-            return
         entries = list(group.values())
         replaced = self._find_replaced(entries)
-        if self.standard:
-            policy.check_fee(sum(e.fee for e in entries), sum(e.vbytes for e in entries))
+        if self.standard and entries:
+            _check_fees(entries)
             self._check_relatives(entries, replaced)
         for entry in entries:
             self._check_scripts(entry)
-        self._evict(replaced)
-        for entry in entries:
-            self._insert(entry)
+        return entries, replaced
 
     def _examine(self, tx: Transaction, group: Mapping[bytes, Entry], standard: bool) -> Entry:
         """Everything about `tx` that does not depend on other unconfirmed transactions, but its parents."""
@@ -284,3 +291,11 @@ def _check_amounts(tx: Transaction) -> None:
         raise Rejected("bad-txns-inputs-duplicate")
     if sum(o.value for o in tx.outputs) > MAX_MONEY:
         raise Rejected("bad-txns-txouttotal-toolarge")
+
+
+def _check_fees(entries: Sequence[Entry]) -> None:
+    """All together pay the minimum; below version 3 also each alone, as a child may leave the mempool first."""
+    for entry in entries:
+        if entry.tx.version != TRUC_VERSION:
+            policy.check_fee(entry.fee, entry.vbytes)
+    policy.check_fee(sum(e.fee for e in entries), sum(e.vbytes for e in entries))

@@ -7,6 +7,7 @@ heights count from the genesis block (0).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,8 @@ from btc_l2.chain.block import Block
 from taproot.errors import Refused
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxOut
 
+# `…-script-verify-flag-failed (what the interpreter says), input 0 of txid (wtxid …), spending …`
+_SCRIPT_ERROR = re.compile(r"([\w-]*script-verify-flag[\w-]*) \((.*?)\)(?:, (input \d+ of \w+).*)?$")
 COINBASE_MATURITY = 100  # blocks on top before a coinbase output may be spent
 
 
@@ -33,6 +36,9 @@ class Rejected(Refused):
     @classmethod
     def from_text(cls, text: str) -> Rejected:
         """Split what a node says: `reason`, `reason, detail` or `reason (detail), more`."""
+        script = _SCRIPT_ERROR.match(text)
+        if script:
+            return cls(script[1], f"{script[2]}, {script[3]}" if script[3] else script[2])
         ends = [at for at in (text.find(", "), text.find(" (")) if at >= 0]
         cut = min(ends, default=len(text))
         return cls(text[:cut], text[cut:].strip(", "))
@@ -92,6 +98,9 @@ class Chain(Protocol):
 
         Does nothing for what is in the mempool or confirmed already. Raises Rejected with the reason.
         """
+
+    def check(self, tx: Transaction) -> None:
+        """Raise Rejected as `broadcast` of this one transaction would, and change nothing (dry run)."""
 
     def mempool(self) -> tuple[Transaction, ...]:
         """Unconfirmed transactions, each after its parents."""
