@@ -1,0 +1,15 @@
+"""One-time codes: digits that can be signed once and opened in Script."""
+
+from taproot.ots.choice import Choice, LamportBits
+from taproot.ots.code import OneTimeCode, Opening, open_constant, open_signed
+from taproot.ots.winternitz import Winternitz
+
+__all__ = [
+    "Choice",
+    "LamportBits",
+    "OneTimeCode",
+    "Opening",
+    "Winternitz",
+    "open_constant",
+    "open_signed",
+]
