@@ -1,0 +1,129 @@
+"""BLAKE3 of 64 bytes in machine code, and the state tree over whole pages.
+
+BLAKE3 specification, section 2: one block of 64 bytes is one compression with chaining value IV, counter 0, length
+64 and the flags CHUNK_START, CHUNK_END, ROOT. Words of memory are message words as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btc_l2.zkvm.jit import compiled, inlined
+
+U32: TypeAlias = NDArray[np.uint32]
+State: TypeAlias = tuple[np.uint32, ...]
+
+PAGE_NODES = 128  # inner nodes of a page in heap order: 1 is the page, 2k and 2k + 1 are below k; 0 is not used
+
+_IV0, _IV1, _IV2, _IV3 = np.uint32(0x6A09E667), np.uint32(0xBB67AE85), np.uint32(0x3C6EF372), np.uint32(0xA54FF53A)
+_IV4, _IV5, _IV6, _IV7 = np.uint32(0x510E527F), np.uint32(0x9B05688C), np.uint32(0x1F83D9AB), np.uint32(0x5BE0CD19)
+_BLOCK_LENGTH = np.uint32(64)
+_FLAGS = np.uint32(1 | 2 | 8)  # CHUNK_START, CHUNK_END, ROOT
+_ZERO = np.uint32(0)
+_R16, _R12, _R8, _R7 = np.uint32(16), np.uint32(12), np.uint32(8), np.uint32(7)
+_L16, _L20, _L24, _L25 = np.uint32(16), np.uint32(20), np.uint32(24), np.uint32(25)
+
+
+@inlined
+def _mix(
+    a: np.uint32, b: np.uint32, c: np.uint32, d: np.uint32, x: np.uint32, y: np.uint32
+) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
+    """Quarter round G of section 2.2."""
+    a = np.uint32(a + b + x)
+    d = d ^ a
+    d = np.uint32(d >> _R16 | d << _L16)
+    c = np.uint32(c + d)
+    b = b ^ c
+    b = np.uint32(b >> _R12 | b << _L20)
+    a = np.uint32(a + b + y)
+    d = d ^ a
+    d = np.uint32(d >> _R8 | d << _L24)
+    c = np.uint32(c + d)
+    b = b ^ c
+    b = np.uint32(b >> _R7 | b << _L25)
+    return a, b, c, d
+
+
+@inlined
+def _round(s: State, m: State) -> State:
+    """Columns, then diagonals."""
+    a0, b0, c0, d0 = _mix(s[0], s[4], s[8], s[12], m[0], m[1])
+    a1, b1, c1, d1 = _mix(s[1], s[5], s[9], s[13], m[2], m[3])
+    a2, b2, c2, d2 = _mix(s[2], s[6], s[10], s[14], m[4], m[5])
+    a3, b3, c3, d3 = _mix(s[3], s[7], s[11], s[15], m[6], m[7])
+    a0, b1, c2, d3 = _mix(a0, b1, c2, d3, m[8], m[9])
+    a1, b2, c3, d0 = _mix(a1, b2, c3, d0, m[10], m[11])
+    a2, b3, c0, d1 = _mix(a2, b3, c0, d1, m[12], m[13])
+    a3, b0, c1, d2 = _mix(a3, b0, c1, d2, m[14], m[15])
+    return (a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3)
+
+
+@inlined
+def _permute(m: State) -> State:
+    """Order of the message words in the next round, table 2."""
+    return (m[2], m[6], m[3], m[10], m[7], m[0], m[4], m[13], m[1], m[11], m[12], m[5], m[9], m[14], m[15], m[8])
+
+
+@inlined
+def hash_into(left: U32, right: U32, out: U32) -> None:
+    """out := BLAKE3(left ‖ right), eight words each."""
+    m: State = (
+        left[0], left[1], left[2], left[3], left[4], left[5], left[6], left[7],
+        right[0], right[1], right[2], right[3], right[4], right[5], right[6], right[7],
+    )  # fmt: skip
+    s: State = (
+        _IV0, _IV1, _IV2, _IV3, _IV4, _IV5, _IV6, _IV7,
+        _IV0, _IV1, _IV2, _IV3, _ZERO, _ZERO, _BLOCK_LENGTH, _FLAGS,
+    )  # fmt: skip
+    s = _round(s, m)
+    for _ in range(6):
+        m = _permute(m)
+        s = _round(s, m)
+    for k in range(8):
+        out[k] = s[k] ^ s[k + 8]
+
+
+@compiled
+def page_tree(words: U32, nodes: U32) -> None:
+    """Inner nodes of one page: 1,024 words to nodes[PAGE_NODES, 8] in heap order."""
+    for k in range(64):
+        hash_into(words[16 * k : 16 * k + 8], words[16 * k + 8 : 16 * k + 16], nodes[64 + k])
+    for k in range(63, 0, -1):
+        hash_into(nodes[2 * k], nodes[2 * k + 1], nodes[k])
+
+
+@compiled
+def page_roots(pages: U32, roots: U32) -> None:
+    """Nodes of n pages: pages[n, 1024] to roots[n, 8]."""
+    nodes = np.empty((PAGE_NODES, 8), dtype=np.uint32)
+    for p in range(pages.shape[0]):
+        page_tree(pages[p], nodes)
+        roots[p] = nodes[1]
+
+
+@compiled
+def fold(indices: NDArray[np.int64], nodes: U32, zeros: U32) -> None:
+    """Fold n ≥ 1 nodes of one level, by ascending index, up len(zeros) levels; the top stands in nodes[0].
+
+    zeros[k] is the node of an untouched subtree k levels above the first. Works in place.
+    """
+    n = indices.shape[0]
+    for level in range(zeros.shape[0]):
+        kept = 0
+        i = 0
+        while i < n:
+            parent = indices[i] >> 1
+            if indices[i] & 1:
+                hash_into(zeros[level], nodes[i], nodes[kept])
+            elif i + 1 < n and indices[i + 1] == indices[i] + 1:
+                hash_into(nodes[i], nodes[i + 1], nodes[kept])
+                i += 1
+            else:
+                hash_into(nodes[i], zeros[level], nodes[kept])
+            indices[kept] = parent
+            kept += 1
+            i += 1
+        n = kept

@@ -1,0 +1,108 @@
+"""Pages of 4 KiB and regions of 64 MiB, their nodes, and how bytes become words.
+
+Bytes of a file, a blob, the statement or the claim become words in the guest's byte order. In the tree the words of
+a leaf stand as little-endian bytes, whatever the guest's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btc_l2.zkvm.layout import PAGE_BYTES, PAGE_LEVEL, PAGE_WORDS
+from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.tree import ZERO_NODES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.uint32]
+
+_HASHED_AT_ONCE = 1024  # pages that are gathered in one array: 4 MiB
+
+
+class Page:
+    """1,024 words and, once computed, their node at level 7."""
+
+    __slots__ = ("root", "words")
+
+    def __init__(self, words: Words, root: bytes | None = None) -> None:
+        self.words = words
+        self.root = root
+
+
+class Region:
+    """Pages by their number within 64 MiB and, once computed, their node at level 21."""
+
+    __slots__ = ("pages", "root")
+
+    def __init__(self, pages: dict[int, Page], root: bytes | None = None) -> None:
+        self.pages = pages
+        self.root = root
+
+
+ZERO_PAGE = Page(np.zeros(PAGE_WORDS, dtype=np.uint32), ZERO_NODES[PAGE_LEVEL])
+ZERO_PAGE.words.flags.writeable = False
+
+
+def words_of_bytes(data: bytes, endian: Endian) -> Words:
+    """Words of bytes in the guest's order; the last word is filled up with zero bytes."""
+    padded = data + bytes(-len(data) % 4)
+    return np.frombuffer(padded, dtype=">u4" if endian == "big" else "<u4").astype(np.uint32)
+
+
+def bytes_of_words(words: Words, endian: Endian) -> bytes:
+    """The inverse of `words_of_bytes`."""
+    return words.astype(">u4" if endian == "big" else "<u4").tobytes()
+
+
+def pages_of_bytes(data: bytes, endian: Endian) -> dict[int, Page]:
+    """Bytes from the start of page 0 on; pages that are all zero are left out."""
+    padded = data + bytes(-len(data) % PAGE_BYTES)
+    words = words_of_bytes(padded, endian).reshape(-1, PAGE_WORDS)
+    return {int(number): Page(words[number]) for number in np.flatnonzero(words.any(axis=1))}
+
+
+def page_nodes(page: Page) -> Words:
+    """Inner nodes of a page in heap order: row 1 is the page's node, rows 64 to 127 stand above two leaves."""
+    from btc_l2.zkvm import hashing
+
+    nodes = np.empty((hashing.PAGE_NODES, 8), dtype=np.uint32)
+    hashing.page_tree(np.ascontiguousarray(page.words), nodes)
+    return nodes
+
+
+def fold_pages(pages: Mapping[int, Page], level: int) -> bytes:
+    """Node at `level` over pages of one subtree, given by their numbers within it."""
+    if not pages:
+        return ZERO_NODES[level]
+    _hash_pages([page for page in pages.values() if page.root is None])
+    from btc_l2.zkvm import hashing
+
+    numbers = sorted(pages)
+    nodes = np.frombuffer(b"".join([_root(pages[n]) for n in numbers]), dtype=np.uint32).reshape(-1, 8).copy()
+    zeros = np.frombuffer(b"".join(ZERO_NODES[PAGE_LEVEL:level]), dtype=np.uint32).reshape(-1, 8)
+    hashing.fold(np.array(numbers, dtype=np.int64), nodes, zeros)
+    return nodes[:1].tobytes()
+
+
+def _root(page: Page) -> bytes:
+    assert page.root is not None, "the page was hashed before"
+    return page.root
+
+
+def _hash_pages(pages: Sequence[Page]) -> None:
+    from btc_l2.zkvm import hashing
+
+    for start in range(0, len(pages), _HASHED_AT_ONCE):
+        some = pages[start : start + _HASHED_AT_ONCE]
+        roots = np.empty((len(some), 8), dtype=np.uint32)
+        hashing.page_roots(_gather(some), roots)
+        for page, root in zip(some, roots, strict=True):
+            page.root = root.tobytes()
+
+
+def _gather(pages: Collection[Page]) -> Words:
+    return np.stack([page.words for page in pages])
