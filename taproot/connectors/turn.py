@@ -4,8 +4,9 @@ A game (operator, challenger j) is a tree of turns. A turn is one output. On the
 the challenger's timeout; on the challenger's turn stand his moves, his disproofs and the operator's timeout. Disproofs
 stand on challenger turns only: elsewhere the operator's next move could race them.
 
-A move's leaf carries the other side's signature (presigned: it fixes the transaction) and the mover's one-time
-signatures (they make it his). A disproof's leaf carries the challenger's signature.
+A move's leaf carries the n-of-n signature (presigned: it fixes the transaction) and the mover's one-time signatures, or
+his own signature where he shows none (they make it his); see `taproot.connectors.game`. A disproof's leaf carries the
+challenger's signature.
 """
 
 from __future__ import annotations

@@ -1,0 +1,301 @@
+"""What the parties of a deposit agree on: amounts in satoshis, delays in blocks, rounds of the search, keys.
+
+Both types are checked once, when they are made. `docs/spec/graph.md`, sections "Values" and "Clock", is the source of
+every rule; a violated rule is an InvalidInput that shows the numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import prod
+from typing import Any
+
+from taproot.errors import InvalidInput, Refused
+from taproot.keys import XOnlyKey, x_only_of
+from taproot.musig2 import KeyAgg
+from taproot.units import COIN, DUST_P2A, DUST_P2TR, MAX_MONEY, SEQUENCE_LOCKTIME_MASK, Sats
+
+N_OF_N = "n-of-n"
+NETWORKS = ("regtest", "signet", "testnet")
+ANCHOR = DUST_P2A
+KILL_VBYTES = 25_000  # a kill is a version-2 transaction that must pay for itself; the largest has about 16,300 vB
+OPERATOR_VBYTES = 83_000  # what answering one challenge to the end costs the operator
+CHALLENGER_VBYTES = 25_000  # what a challenger's moves and his kill cost him
+# On the longest branch, besides one move of each side per round of the search. Operator: assert, step, three parts of a
+# path, its sibling. Challenger: pick, pick of an access, three choices on the path, the kill.
+OPERATOR_MOVES_BESIDE_SEARCH = 6
+CHALLENGER_MOVES_BESIDE_SEARCH = 6
+_STAKE, _BOND = Sats(COIN // 5), Sats(COIN // 10)
+_ASSET, _ASSET_BURN = Sats(35_000), Sats(10_000)
+_STAKE_BURN, _PENALTY = Sats(COIN // 20), Sats(COIN // 20)
+_TRANSACTIONS_BEFORE_VETO = 3  # fan, challenge and veto follow the kickoff one after the other
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Amounts (satoshis), delays (blocks) and arities of the search of one deposit."""
+
+    network: str = "regtest"
+    deposit: Sats = COIN
+    stakes: tuple[Sats, ...] = (_STAKE,)
+    bond: Sats = _BOND
+    asset: Sats = _ASSET  # the kill token
+    asset_burn: Sats = _ASSET_BURN
+    stake_burn: Sats = _STAKE_BURN
+    penalty: Sats = _PENALTY  # what a challenger who loses pays to the operator out of his bond
+    fee_rate: int = 1  # sat/vB at which bond, stake and kill token still pay for a dispute
+    arities: tuple[int, ...] = (4,) * 14
+    confirmations: int = 2
+    reaction: int = 6
+    move_delay: int = 12
+    challenge_delay: int = 24
+    refund_delay: int = 144
+    exit_delay: int = 1008
+    margin: int = 6
+
+    def __post_init__(self) -> None:
+        """Raises Refused for mainnet, InvalidInput for terms under which somebody could be robbed or get stuck."""
+        _check_types(self)
+        _check_network(self.network)
+        _check_amounts(self)
+        _check_search(self.arities)
+        _check_delays(self)
+
+    @property
+    def steps(self) -> int:
+        """N, the number of machine steps that the search covers."""
+        return prod(self.arities)
+
+    @property
+    def operator_moves(self) -> int:
+        """Most moves of the operator in one game."""
+        return len(self.arities) + OPERATOR_MOVES_BESIDE_SEARCH
+
+    @property
+    def challenger_moves(self) -> int:
+        """Most transactions of the challenger in one game after `challenge`, the kill among them."""
+        return len(self.arities) + CHALLENGER_MOVES_BESIDE_SEARCH
+
+    @property
+    def total_delay(self) -> int:
+        """Blocks between kickoff and take2: longer than the longest dispute in which one side is honest.
+
+        The last moment of a challenge is `challenge_delay` after the kickoff. Then each move of an operator who plays
+        for time takes `move_delay` and, if he wins the race against the timeout, up to `reaction` more; each
+        transaction of an honest challenger confirms within `reaction`; `reaction + margin` stand over at the end.
+        """
+        operator = self.operator_moves * (self.move_delay + self.reaction)
+        challenger = self.challenger_moves * self.reaction
+        return self.challenge_delay + operator + challenger + self.reaction + self.margin
+
+    @property
+    def slash_delay(self) -> int:
+        """Blocks after `total_delay` within which an honest operator has take2 and the slash confirmed."""
+        return self.move_delay + 2 * self.reaction
+
+    @property
+    def first_turn_value(self) -> Sats:
+        """Value of a game's first output: one anchor per move of the longest branch, and no dust at its end."""
+        moves = self.operator_moves + self.challenger_moves - 1
+        return Sats(DUST_P2TR + ANCHOR * moves)
+
+    @property
+    def gate_value(self) -> Sats:
+        """Value of a gate: it pays the first turn, the token and the anchor of `challenge`."""
+        return Sats(self.first_turn_value + DUST_P2TR + ANCHOR)
+
+    def fan_value(self, challengers: int) -> Sats:
+        """Value of the fan output: all gates and an anchor."""
+        return Sats(challengers * self.gate_value + ANCHOR)
+
+    def ticket_value(self, challengers: int) -> Sats:
+        """What the operator puts into a ticket: kill token, unchallenged output, fan output, anchor."""
+        return Sats(self.asset + DUST_P2TR + self.fan_value(challengers) + ANCHOR)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Terms:
+        """Inverse of `to_json`. Raises InvalidInput for a missing or unknown field, and as the constructor does."""
+        _check_fields(values, {f.name for f in fields(cls)}, "terms")
+        lists = {name: _as_tuple(values[name], name) for name in ("stakes", "arities")}
+        return cls(**{**values, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A name and a compressed public key (33 bytes)."""
+
+    name: str
+    public_key: bytes
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for a name that could not stand in an output's name, or bytes that are no key."""
+        if not _NAME.fullmatch(self.name) or self.name == N_OF_N:
+            raise InvalidInput(f"a party cannot be named {self.name!r}; use a letter, then letters, digits, - or _")
+        x_only_of(self.public_key)
+
+    @property
+    def x_only(self) -> XOnlyKey:
+        """The key as scripts hold it."""
+        return x_only_of(self.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who takes part. Challengers are names of signers; operator and depositor stand beside the signers."""
+
+    signers: tuple[Party, ...]
+    operator: Party
+    challengers: tuple[str, ...]
+    depositor: Party
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for too few signers or challengers, names or keys used twice, a foreign challenger."""
+        if len(self.signers) < 3:
+            raise InvalidInput(f"{len(self.signers)} signers; a deposit needs at least 3")
+        if len(self.challengers) < 2:
+            raise InvalidInput(f"{len(self.challengers)} challengers; a deposit needs at least 2")
+        everyone = (*self.cosigners, self.depositor)
+        _check_distinct([p.name for p in everyone], "name")
+        _check_distinct([p.public_key[1:].hex() for p in everyone], "key")
+        _check_distinct(list(self.challengers), "challenger")
+        strangers = [name for name in self.challengers if name not in {p.name for p in self.signers}]
+        if strangers:
+            raise InvalidInput(f"challenger {strangers[0]} is not a signer; every challenger must be one")
+
+    @property
+    def cosigners(self) -> tuple[Party, ...]:
+        """Those whose keys make the n-of-n key, in its order: all signers, then the operator."""
+        return (*self.signers, self.operator)
+
+    def party(self, name: str) -> Party:
+        """The party of that name. Raises InvalidInput if there is none."""
+        for party in (*self.cosigners, self.depositor):
+            if party.name == name:
+                return party
+        raise InvalidInput(f"no party is named {name!r}")
+
+    def aggregate(self) -> KeyAgg:
+        """The n-of-n key (MuSig2)."""
+        return KeyAgg([p.public_key for p in self.cosigners], [p.name for p in self.cosigners])
+
+    def to_json(self) -> dict[str, Any]:
+        """Names and hexadecimal keys."""
+        return {
+            "signers": [[p.name, p.public_key.hex()] for p in self.signers],
+            "operator": [self.operator.name, self.operator.public_key.hex()],
+            "challengers": list(self.challengers),
+            "depositor": [self.depositor.name, self.depositor.public_key.hex()],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Parties:
+        """Inverse of `to_json`. Raises InvalidInput for another structure, and as the constructor does."""
+        _check_fields(values, {f.name for f in fields(cls)}, "parties")
+        return cls(
+            signers=tuple(_party_from_json(p) for p in _as_tuple(values["signers"], "signers")),
+            operator=_party_from_json(values["operator"]),
+            challengers=tuple(str(name) for name in _as_tuple(values["challengers"], "challengers")),
+            depositor=_party_from_json(values["depositor"]),
+        )
+
+
+def _check_types(terms: Terms) -> None:
+    for f in fields(terms):
+        value = getattr(terms, f.name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if f.name != "network" and not all(type(n) is int and n >= 0 for n in numbers):
+            raise InvalidInput(f"{f.name} = {value!r}; it must be made of whole numbers, none below zero")
+
+
+def _check_network(network: str) -> None:
+    if network in ("main", "mainnet", "bitcoin"):
+        raise Refused("this software does not run on mainnet; use regtest")
+    if network not in NETWORKS:
+        raise InvalidInput(f"unknown network {network!r}; use one of {', '.join(NETWORKS)}")
+
+
+def _check_amounts(terms: Terms) -> None:
+    t = terms
+    if not 0 < t.fee_rate <= 1000:
+        raise InvalidInput(f"fee_rate {t.fee_rate} sat/vB is outside 1 to 1000")
+    if not t.stakes:
+        raise InvalidInput("the pool of stakes is empty; give at least one stake")
+    if sum((t.deposit, *t.stakes, t.bond, t.asset)) > MAX_MONEY:
+        raise InvalidInput("the amounts exceed 21 million bitcoin")
+    if min(t.asset_burn, t.stake_burn) <= 0:
+        raise InvalidInput(f"burns of {t.asset_burn} and {t.stake_burn} sat; colluders must lose, so burn > 0")
+    _at_least("deposit", t.deposit, 2 * ANCHOR + DUST_P2TR, "confirm's and take's anchor and a payout that is not dust")
+    _at_least("asset (kill token)", t.asset, KILL_VBYTES * t.fee_rate + t.asset_burn, "the fee of a kill and its burn")
+    _at_least("penalty", t.penalty, OPERATOR_VBYTES * t.fee_rate, "the operator's cost of one game")
+    _at_least("bond", t.bond, t.penalty + ANCHOR + DUST_P2TR, "penalty, anchor and a rest that is not dust")
+    for k, stake in enumerate(t.stakes):
+        needed = t.stake_burn + ANCHOR + CHALLENGER_VBYTES * t.fee_rate
+        _at_least(f"stake {k}", stake, needed, "burn, anchor and the challenger's cost of one game")
+
+
+def _check_search(arities: tuple[int, ...]) -> None:
+    if not arities or not all(2 <= arity <= 16 for arity in arities):
+        raise InvalidInput(f"arities {arities}; give one of 2 to 16 for each round")
+    if prod(arities) > 1 << 40:
+        raise InvalidInput(f"the search covers {prod(arities)} steps; 2^40 at most")
+
+
+def _check_delays(terms: Terms) -> None:
+    t = terms
+    _above("confirmations", t.confirmations, 0, "an unconfirmed move can change")
+    _above("margin", t.margin, 0, "two timelocks must not end in the same block")
+    _above("reaction", t.reaction, t.confirmations, "confirmations: a move is answered at that depth, then confirms")
+    _above("move_delay", t.move_delay, t.reaction, "reaction: who answers in time must not time out")
+    needed = _TRANSACTIONS_BEFORE_VETO * t.reaction
+    _above("challenge_delay", t.challenge_delay, needed, "three reactions: fan, challenge and veto come before take1")
+    _above("refund_delay", t.refund_delay, 2 * t.reaction, "two reactions: confirm must be buried before a refund")
+    needed = t.total_delay + t.slash_delay
+    _above("exit_delay", t.exit_delay, needed, "total_delay and the time to slash")
+    _above("2^16", SEQUENCE_LOCKTIME_MASK + 1, max(t.exit_delay, t.refund_delay), "the longest delay (BIP68)")
+
+
+def _at_least(name: str, value: int, needed: int, what: str) -> None:
+    if value < needed:
+        raise InvalidInput(f"{name} is {value} sat, must be at least {needed} sat: {what}")
+
+
+def _above(name: str, value: int, bound: int, what: str) -> None:
+    if value <= bound:
+        raise InvalidInput(f"{name} is {value}, must be more than {bound}: {what}")
+
+
+def _check_distinct(values: list[str], what: str) -> None:
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise InvalidInput(f"{what} {twice[0]} is used twice; every party needs its own")
+
+
+def _check_fields(values: Mapping[str, Any], known: set[str], what: str) -> None:
+    if not isinstance(values, Mapping):
+        raise InvalidInput(f"{what} must be a JSON object")
+    wrong = sorted(known ^ set(values))
+    if wrong:
+        raise InvalidInput(f"{what}: missing or unknown field {wrong[0]!r}")
+
+
+def _as_tuple(value: object, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise InvalidInput(f"{name} must be a list")
+    return tuple(value)
+
+
+def _party_from_json(value: object) -> Party:
+    pair = _as_tuple(value, "a party")
+    if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        raise InvalidInput("a party must be a list of its name and its key in hexadecimal")
+    try:
+        return Party(pair[0], bytes.fromhex(pair[1]))
+    except ValueError as error:
+        raise InvalidInput(f"the key of {pair[0]} is not hexadecimal") from error

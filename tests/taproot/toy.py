@@ -1,0 +1,100 @@
+"""A small game and its parties: the whole graph without the machine.
+
+    assert (operator) ── assert ── pick (challenger) ─┬─ pick ── reveal (operator) ── reveal ── verdict (challenger)
+                                                      └─ choose ── answer (operator), no move left
+
+One-time keys are hash locks: `assert.k` and `choose.k` are one of two preimages, the others a single one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from taproot.connectors.turn import GameScripts, Leaf, Move, Role, Turn, make_leaf
+from taproot.graph import Funding
+from taproot.hashes import hash160, sha256
+from taproot.keys import SecretKey
+from taproot.script import Op, Script, script
+from taproot.terms import Parties, Party, Terms
+from taproot.tx import OutPoint
+
+NAMES = ("alice", "bob", "carol", "operator", "depositor")
+SECRETS = {name: SecretKey(sha256(b"toy " + name.encode())) for name in NAMES}
+OPERATOR_MESSAGES = ("assert.0", "assert.1", "reveal")
+CHALLENGER_MESSAGES = ("choose.0", "choose.1", "verdict")
+TERMS = Terms(arities=(2,), exit_delay=500)
+
+OneTime = Mapping[str, Mapping[str, bytes]]  # role → message → public key
+
+
+def make_parties(signers: tuple[str, ...] = NAMES[:3], challengers: tuple[str, ...] = ("alice", "bob")) -> Parties:
+    named = {name: Party(name, secret.public_key) for name, secret in SECRETS.items()}
+    return Parties(tuple(named[s] for s in signers), named["operator"], challengers, named["depositor"])
+
+
+def make_funding(terms: Terms = TERMS) -> Funding:
+    """Outpoints that stand on no chain."""
+    points = [OutPoint(sha256(bytes([k])), k) for k in range(4 + len(terms.stakes))]
+    return Funding(points[0], tuple(points[4:]), {"alice": points[1], "bob": points[2]}, points[3])
+
+
+def preimage(challenger: str, message: str) -> bytes:
+    return sha256(f"{challenger} {message}".encode())
+
+
+def one_time_keys(challenger: str) -> dict[str, dict[str, bytes]]:
+    return {
+        role.value: {name: hash160(preimage(challenger, name)) for name in names}
+        for role, names in ((Role.OPERATOR, OPERATOR_MESSAGES), (Role.CHALLENGER, CHALLENGER_MESSAGES))
+    }
+
+
+@dataclass(frozen=True)
+class ToyLeaves:
+    """Leaves of one game."""
+
+    keys: Mapping[str, bytes]
+    all_key: bytes
+    challenger: bytes
+
+    def of_two(self, name: str) -> Leaf:
+        either = script(
+            Op.HASH160, Op.DUP, self.keys[f"{name}.0"], Op.EQUAL, Op.SWAP, self.keys[f"{name}.1"], Op.EQUAL, Op.BOOLOR
+        )
+        return self.signed(name, self.all_key, either, 1)
+
+    def lock(self, name: str, key: bytes, message: str) -> Leaf:
+        return self.signed(name, key, script(Op.HASH160, self.keys[message], Op.EQUAL), 1)
+
+    def plain(self, name: str, *keys: bytes) -> Leaf:
+        checks = [part for key in keys for part in (key, Op.CHECKSIGVERIFY)]
+        return make_leaf(name, script(*checks, 1), len(keys), "that they signed")
+
+    def signed(self, name: str, key: bytes, body: Script, items: int) -> Leaf:
+        return make_leaf(name, script(key, Op.CHECKSIGVERIFY) + body, items + 1, "a preimage")
+
+
+def make_game(parties: Parties, challenger: str, one_time: OneTime) -> GameScripts:
+    key = parties.party(challenger).x_only
+    toy = ToyLeaves({**one_time["operator"], **one_time["challenger"]}, parties.aggregate().output_key, key)
+    turns = [
+        Turn("assert", Role.OPERATOR, (Move("assert", toy.of_two("assert"), "pick"),)),
+        Turn(
+            "pick",
+            Role.CHALLENGER,
+            (
+                Move("pick", toy.plain("pick", toy.all_key, key), "reveal"),
+                Move("choose", toy.of_two("choose"), "answer"),
+            ),
+            (toy.lock("wrong.0", key, "assert.0"), toy.lock("wrong.1", key, "assert.1")),
+        ),
+        Turn("reveal", Role.OPERATOR, (Move("reveal", toy.lock("reveal", toy.all_key, "reveal"), "verdict"),)),
+        Turn("verdict", Role.CHALLENGER, (), (toy.plain("wrong", key), toy.lock("worse", key, "verdict"))),
+        Turn("answer", Role.OPERATOR, ()),
+    ]
+    return GameScripts(challenger, "assert", {turn.name: turn for turn in turns})
+
+
+def make_games(parties: Parties) -> dict[str, GameScripts]:
+    return {j: make_game(parties, j, one_time_keys(j)) for j in parties.challengers}
