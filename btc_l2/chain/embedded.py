@@ -24,6 +24,8 @@ from taproot.errors import InvalidInput
 from taproot.hashes import hash256
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction
 
+_TRIAL_NONCES = 1 << 31  # extra nonces from here on are for blocks that must fail
+
 
 class EmbeddedChain:
     """`Chain` over libbitcoinkernel. Without a folder it lives in a temporary one and ends with `close`."""
@@ -38,6 +40,7 @@ class EmbeddedChain:
         self._temporary = tempfile.TemporaryDirectory(prefix="btcl2-chain-") if folder is None else None
         self._folder = Path(self._temporary.name) if self._temporary else Path(folder or "")
         self._standard = standard
+        self._trials = 0
         self._log = BlockLog.open(self._folder)
         self._start()
         self._replay()
@@ -190,14 +193,16 @@ class EmbeddedChain:
         return Block.from_bytes(found[1], found[0])
 
     def _mine_one(self, txs: Sequence[Transaction], fees: int, script_pubkey: bytes) -> bytes:
-        raw = self._assemble(txs, fees, script_pubkey)
+        raw = self._assemble(txs, fees, script_pubkey, self._log.generation)
         self._take(raw)
         return hash256(raw[:80])
 
-    def _assemble(self, txs: Sequence[Transaction], fees: int, script_pubkey: bytes) -> bytes:
+    def _assemble(
+        self, txs: Sequence[Transaction], fees: int, script_pubkey: bytes, extra_nonce: int
+    ) -> bytes:
         tip = self.tip()
         when = max(int(time.time()), self._index.median_time(tip.height) + 1)
-        return assemble(tip.hash, tip.height + 1, when, txs, fees, script_pubkey, self._log.generation)
+        return assemble(tip.hash, tip.height + 1, when, txs, fees, script_pubkey, extra_nonce)
 
     def _take(self, raw: bytes) -> None:
         """Log, validate, follow. Raises Rejected for an invalid block, which leaves the log again."""
@@ -238,7 +243,9 @@ class EmbeddedChain:
         """The kernel's own words where a script failed: it is asked about a block that holds the spend."""
         if not error.is_script_failure:
             return error
-        trial = self._assemble([*self._mempool.ancestors_of(txs), *txs], 0, P2A_SCRIPT)
+        self._trials += 1  # a block that the kernel knows gets no second answer
+        block = [*self._mempool.ancestors_of(txs), *txs]
+        trial = self._assemble(block, 0, P2A_SCRIPT, _TRIAL_NONCES + self._trials)
         outcome = self._state.process(trial)
         assert outcome.error is not None, "a spend that failed alone is valid in a block"
         return Rejected(error.reason, Rejected.from_text(outcome.error).detail)

@@ -16,6 +16,8 @@ from taproot.units import COIN, Sats
 FEE_RATE = 2  # sat/vB
 SMALLEST_COIN = COIN // 100  # below, it may be the anchor of somebody's transaction
 MAX_COINS = 400  # inputs of one faucet transaction
+EXTRA_BLOCKS = 10  # each matures one more reward
+MOST_EXTRA_BLOCKS = 300
 
 
 def fund(chain: Chain, script_pubkey: bytes, value: int) -> OutPoint:
@@ -24,13 +26,13 @@ def fund(chain: Chain, script_pubkey: bytes, value: int) -> OutPoint:
 
 
 def fund_all(chain: Chain, outputs: Sequence[TxOut]) -> tuple[OutPoint, ...]:
-    """Confirmed outputs, all in one transaction. Mines one block, before that up to 101 until rewards are mature.
+    """Confirmed outputs, all in one transaction. Mines one block, before that as many as it takes for rewards.
 
     Raises Refused off regtest, Unavailable if the rewards do not suffice.
     """
     if chain.network != "regtest":
         raise Refused(f"the faucet works on regtest only, not on {chain.network}")
-    tx = build_funding(_mature_coins(chain), outputs)
+    tx = build_funding(_mature_coins(chain, sum(o.value for o in outputs)), outputs)
     chain.broadcast(tx)
     chain.mine()
     return tuple(tx.outpoint(vout) for vout in range(len(outputs)))
@@ -60,10 +62,16 @@ def _with_change(coins: Sequence[Coin], outputs: Sequence[TxOut], wanted: int) -
     return Transaction(2, inputs, (*outputs, TxOut(Sats(change), P2A_SCRIPT)))
 
 
-def _mature_coins(chain: Chain) -> list[Coin]:
+def _mature_coins(chain: Chain, wanted: int) -> list[Coin]:
+    """Mature rewards worth more than `wanted`, after mining as many blocks as that takes (within limits)."""
     coins = _usable(chain)
     if not coins:
         chain.mine(COINBASE_MATURITY + 1)
+        coins = _usable(chain)
+    for _ in range(MOST_EXTRA_BLOCKS // EXTRA_BLOCKS):
+        if sum(c.output.value for c in coins) > wanted + SMALLEST_COIN:
+            break
+        chain.mine(EXTRA_BLOCKS)
         coins = _usable(chain)
     return coins
 

@@ -29,7 +29,9 @@ from taproot.tx import OutPoint, Transaction, TxIn, TxOut
 from taproot.units import SEQUENCE_FINAL, Sats
 
 _PROBE_VALUE = 100_000  # sat in the imaginary output that `accepts` spends
-_FAILURE = re.compile(r"(?:ConnectBlock \w+ failed, |AcceptBlock FAILED \(|CheckBlock FAILED \()(.*)$")
+_FAILURE = re.compile(
+    r"(?:Block validation error: |ConnectBlock \w+ failed, )(.*)$|(?:AcceptBlock|CheckBlock) FAILED \((.*)\)$"
+)
 _log: deque[str] = deque(maxlen=64)
 
 
@@ -209,7 +211,7 @@ def _last_line() -> str:
 
 
 def _reason() -> str:
-    found = [match.group(1) for match in map(_FAILURE.search, _log) if match]
+    found = [match[1] or match[2] for match in map(_FAILURE.search, _log) if match]
     return found[-1] if found else _last_line()
 
 

@@ -41,7 +41,7 @@ class Rejected(Refused):
             return cls(script[1], f"{script[2]}, {script[3]}" if script[3] else script[2])
         ends = [at for at in (text.find(", "), text.find(" (")) if at >= 0]
         cut = min(ends, default=len(text))
-        return cls(text[:cut], text[cut:].strip(", "))
+        return cls(_core_name(text[:cut]), text[cut:].strip(", "))
 
     @property
     def is_script_failure(self) -> bool:
@@ -140,3 +140,10 @@ class Chain(Protocol):
 
         Transactions of the removed blocks return to the mempool, as in a reorganisation.
         """
+
+
+def _core_name(reason: str) -> str:
+    """One name for what nodes and calls name differently: Knots splits TRUC-violation, a dry run shortens."""
+    if reason.startswith("truc-"):
+        return "TRUC-violation"
+    return "bad-txns-inputs-missingorspent" if reason == "missing-inputs" else reason
