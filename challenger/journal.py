@@ -93,13 +93,10 @@ class Journal:
         row = self._db.execute("SELECT digits FROM signed WHERE message = ?", (message,)).fetchone()
         return None if row is None else tuple(row[0])
 
-    def record_move(self, name: str, raw: bytes, height: int) -> bytes:
-        """Keep the exact bytes of a move; returns the bytes that stand (the first ones ever recorded)."""
+    def record_move(self, name: str, raw: bytes, height: int) -> None:
+        """Keep the exact bytes of a move."""
         with self._write():
-            self._db.execute("INSERT OR IGNORE INTO moves VALUES (?, ?, ?)", (name, raw, height))
-        found = self.move(name)
-        assert found is not None
-        return found
+            self._db.execute("INSERT OR REPLACE INTO moves VALUES (?, ?, ?)", (name, raw, height))
 
     def move(self, name: str) -> bytes | None:
         """The bytes of a move made before."""

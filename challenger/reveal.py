@@ -17,6 +17,7 @@ from challenger.commit import Digits, Message
 from taproot.connectors.turn import Leaf, make_leaf
 from taproot.errors import VerificationFailed
 from taproot.ots import Choice
+from taproot.ots.code import number_as_script_reads_it
 from taproot.script import Op, Script, encode_number, join, script
 
 Items = tuple[bytes, ...]
@@ -143,7 +144,7 @@ class RevealLeaf:
 
         `witness` is the whole witness, script and control block included. Raises VerificationFailed on false items.
         """
-        items = tuple(witness[len(self.hints) : len(witness) - 2 - self.signers])
+        items = tuple(_normal(i) for i in witness[len(self.hints) : len(witness) - 2 - self.signers])
         if len(items) != sum(r.items(keys) for r in self.reveals):
             raise VerificationFailed(f"leaf {self.tap.name}: witness has {len(items)} items")
         found: dict[str, tuple[Digits, Items]] = {}
@@ -152,6 +153,11 @@ class RevealLeaf:
             found |= reveal.read(keys, items[:count])
             items = items[count:]
         return found
+
+
+def _normal(item: bytes) -> bytes:
+    """A number in minimal form: consensus takes others, and a miner may change them, but relay does not."""
+    return encode_number(number_as_script_reads_it(item)) if len(item) <= 4 else item
 
 
 def reveal_leaf(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.state import Machine
 from challenger.commit import Digits, address_digits, root_digits
-from challenger.disprove.place import half_of
-from challenger.game.kinds import CHAINS, Access, chain_of, origin_for, origins_of_a, origins_of_b
+from challenger.disprove.place import half_of, needs_half
+from challenger.game.kinds import CHAINS, CLAIM_ADDRESS, LEAF_BYTES, Access, chain_of, origin_for, origins_of_a, origins_of_b
 from challenger.game.paths import OpenedPath, open_path
 from challenger.game.prover import TraceProver, leaf_bytes, path_of_claim, place_of
 from challenger.game.solver import (
@@ -31,6 +33,14 @@ class Choose:
 
     move: str
     values: dict[str, Digits]
+
+
+def claim_bytes(assertion: Assertion, endian: Endian) -> bytes:
+    """The 128 bytes of the claim as the guest reads them."""
+    machine = Machine(endian)
+    for k, leaf in enumerate(assertion.claim):
+        machine.write_leaf(CLAIM_ADDRESS // LEAF_BYTES + k, leaf)
+    return machine.read_bytes(CLAIM_ADDRESS, LEAF_BYTES * len(assertion.claim))
 
 
 def assertion_of(state: GameState) -> Assertion:
@@ -142,8 +152,10 @@ def _hash_disproof(access: Access, state: GameState, choices: tuple[int, ...]) -
 def find_plain_disproof(access: Access, state: GameState) -> Disproof | None:
     """A plain leaf that wins on what the operator opened: wrong place, or content other than claimed."""
     claim = claim_of(state)
-    words = {} if claim is None else {"pc": claim.before[0], "address": claim.address, "instruction": claim.instruction}
-    half = {"half": half_of(access.place, words)} if access.place in ("pc", "address", "rs", "rt") else {}
+    half = {}
+    if claim is not None and isinstance(access.place, str) and needs_half(access.place):
+        words = {"pc": claim.before[0], "address": claim.address, "instruction": claim.instruction}
+        half = {"half": half_of(access.place, words)}
     address, word = place_of(access, claim)
     if state.values["path.address"] != address_digits(address):
         return Disproof("address", half)

@@ -14,7 +14,7 @@ from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step as readable_step
 from btc_l2.zkvm.trace import Trace
-from btc_l2.zkvm.witness import StepClaim
+from btc_l2.zkvm.claim import StepClaim
 from challenger.game.kinds import CHAINS, Access
 from challenger.game.paths import OpenedPath, forge_path
 from challenger.game.prover import (
@@ -32,11 +32,11 @@ Forge = Callable[[StepClaim], StepClaim]
 LEAVE = 0x0000_0100  # the bit that lies flip: far from addresses' low bits
 
 
-def _meaning(claim: StepClaim, big_endian: bool) -> StepClaim:
+def _meaning(claim: StepClaim, endian: Endian) -> StepClaim:
     """The claim with everything recomputed that follows from its instruction, operands and memory word."""
     from challenger.game.semantics import complete_claim
 
-    return complete_claim(claim, big_endian)
+    return complete_claim(claim, endian)
 
 
 def _wrong_result(claim: StepClaim) -> StepClaim:
@@ -62,14 +62,14 @@ class StepLie(TraceProver):
     """
 
     def __init__(
-        self, image: Image, claim: bytes, total: int, at: int, forge: Callable[[StepClaim, bool], StepClaim],
+        self, image: Image, claim: bytes, total: int, at: int, forge: Callable[[StepClaim, Endian], StepClaim],
         tamper: Callable[[Machine, StepClaim], None] | None = None, depth: int = 5,
     ) -> None:  # fmt: skip
         super().__init__(image, claim, total)
         self.at = at
         self.depth = depth
         before = super().machine_at(at)
-        self.lie = forge(super().step(at).claim, image.big_endian)
+        self.lie = forge(super().step(at).claim, image.endian)
         self.r1, self.r2, _ = claim_roots(before, self.lie)
         false = machine_after(before, self.lie)
         if tamper is not None:

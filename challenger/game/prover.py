@@ -13,7 +13,8 @@ from functools import lru_cache
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.trace import Trace
-from btc_l2.zkvm.witness import StepClaim, apply_claim, step_witness
+from btc_l2.zkvm.claim import StepClaim
+from btc_l2.zkvm.witness import apply_claim, step_witness
 from challenger.game.kinds import (
     CLAIM_ADDRESS,
     CLAIM_LEAVES,

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from btc_l2.zkvm.state import Machine
-from btc_l2.zkvm.witness import StepClaim
+from btc_l2.zkvm.claim import StepClaim
 from challenger.game.kinds import MAP_STEP_ACCESSES, STEP_ACCESSES, Access
 from challenger.game.paths import OpenedPath, parent_of
 from challenger.game.plan import Plan
 from challenger.game.prover import ShownStep, TraceProver, path_of_claim, place_of
-from challenger.game.semantics import violated_relation
+from challenger.game.semantics import find_violated_relation
 
 EXITED_CLEANLY = 0x8000_0000
 
@@ -87,7 +87,7 @@ def choose_segment(shown: Sequence[bytes], positions: Sequence[int], truth: Trac
 
 def choose_verdict(step: ShownStep, b: bytes, index: int, truth: TraceProver) -> Disproof | Access:
     """A relation leaf if the claim breaks its own instruction's meaning, else the first false access."""
-    relation = violated_relation(step.claim, step.is_map, truth.image.big_endian)
+    relation = find_violated_relation(step.claim, step.is_map, truth.image.endian)
     if relation is not None:
         return Disproof(relation, {})
     machine = truth.machine_at(index)

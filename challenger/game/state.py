@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from btc_l2.zkvm.witness import StepClaim
+from btc_l2.zkvm.claim import StepClaim
 from challenger.commit import Digits, digits_address, digits_root
 from challenger.disprove.claim import GROUPS, claim_from_digits
 from challenger.game.kinds import origin_for, origins_of_b

@@ -1,0 +1,133 @@
+"""What each side does next, decided from the chain alone: pure functions, no clock, no network.
+
+`plan_operator` and `plan_challenger` return steps in the order in which they should be sent; doing a step twice does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from challenger.agents.track import Tracked
+from challenger.agents.view import View
+from challenger.commit import Digits
+from challenger.game.challenger import challenger_move
+from challenger.game.operator import operator_move
+from challenger.game.prover import TraceProver
+from challenger.game.solver import Disproof
+from taproot.connectors.stake import bond_name, leaving_name, stake_name
+from taproot.connectors.turn import Role
+from taproot.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transaction of the graph to send: the values to sign in it, or the disproof leaf with its hints."""
+
+    name: str
+    values: Mapping[str, Digits] = field(default_factory=dict)
+    leaf: str | None = None
+    hints: Mapping[str, int] = field(default_factory=dict)
+    game: str | None = None
+
+
+def is_due(view: View, since: int, delay: int) -> bool:
+    """May a transaction that waits `delay` blocks for an output confirmed at height `since` stand in the next block?"""
+    return view.height + 1 >= since + delay
+
+
+def _settled(view: View, since: int, confirmations: int) -> bool:
+    return view.height - since + 1 >= confirmations
+
+
+def plan_operator(
+    view: View, terms: Terms, games: Collection[Tracked], prover: TraceProver, silent: Collection[str] = ()
+) -> list[Step]:
+    """The operator's steps. `silent` names turns on which he does not move (for stories and tests)."""
+    kickoff = view.confirmed("kickoff")
+    if kickoff is None:
+        return [Step("kickoff")] if view.depth("confirm") >= terms.confirmations else []
+    steps: list[Step] = []
+    if not view.is_spent("asset"):
+        unchallenged = not view.is_spent("unchallenged")
+        if unchallenged and is_due(view, kickoff.height, terms.challenge_delay):
+            return [Step("take1")]
+        if is_due(view, kickoff.height, terms.total_delay):
+            return [Step("take2")]
+        steps += [s for g in games for s in _operator_turn(view, terms, g, prover, silent)]
+    if view.depth("take2") >= terms.confirmations:
+        steps += [s for g in games for s in _slash(view, terms, g)]
+    return steps
+
+
+def _operator_turn(
+    view: View, terms: Terms, game: Tracked, prover: TraceProver, silent: Collection[str]
+) -> list[Step]:
+    if game.ended or game.mover is not Role.OPERATOR or game.state.turn in silent:
+        return []
+    if not _settled(view, game.since, terms.confirmations):
+        return []
+    move, values = operator_move(game.state, prover)
+    challenger = game.game.given.challenger
+    return [Step(f"{challenger}/{move}", values, game=challenger)]
+
+
+def _slash(view: View, terms: Terms, game: Tracked) -> list[Step]:
+    """After take2: a challenger who let his turn pass pays out of his bond."""
+    j = game.game.given.challenger
+    if game.ended or game.mover is not Role.CHALLENGER or not is_due(view, game.since, terms.move_delay):
+        return []
+    if not view.is_spent(bond_name(j)):
+        return [Step(f"{j}/slash.{game.state.turn}@bond", game=j)]
+    if not view.is_spent(leaving_name(bond_name(j))):
+        return [Step(f"{j}/slash.{game.state.turn}@leaving", game=j)]
+    return []
+
+
+def plan_challenger(
+    view: View, terms: Terms, me: str, game: Tracked | None, truth: TraceProver | None, objects: bool,
+    silent: Collection[str] = (),
+) -> list[Step]:  # fmt: skip
+    """Challenger `me`'s steps.
+
+    `objects`: he does not accept the claim that the operator announced. `truth` runs the claim asserted on chain (None
+    until there is one).
+    """
+    kickoff = view.confirmed("kickoff")
+    if kickoff is None or not objects or view.is_spent("asset"):
+        return []
+    if not _settled(view, kickoff.height, terms.confirmations):
+        return []
+    if view.confirmed("fan") is None:
+        return [Step("fan")]
+    if game is None:
+        return [Step(f"challenge.{me}")]
+    steps = [] if view.is_spent("unchallenged") else [Step(f"veto.{me}")]
+    if game.ended:
+        return steps
+    if game.mover is Role.OPERATOR:
+        overdue = is_due(view, game.since, terms.move_delay) and "timeout" not in silent
+        return [*steps, _kill(view, terms, me, f"timeout.{game.state.turn}")] if overdue else steps
+    if game.state.turn in silent or truth is None or not _settled(view, game.since, terms.confirmations):
+        return steps
+    return [*steps, *_challenger_turn(view, terms, me, game, truth)]
+
+
+def _challenger_turn(view: View, terms: Terms, me: str, game: Tracked, truth: TraceProver) -> list[Step]:
+    move = challenger_move(game.state, truth)
+    if move is None:
+        return []
+    if isinstance(move, Disproof):
+        kill = _kill(view, terms, me, f"disprove.{game.state.turn}")
+        return [Step(kill.name, leaf=move.leaf, hints=move.hints, game=me)]
+    return [Step(f"{me}/{move.move}", move.values, game=me)]
+
+
+def _kill(view: View, terms: Terms, me: str, what: str) -> Step:
+    """The variant with the first stake that is still there (standing, or leaving), else the one without."""
+    for k in range(len(terms.stakes)):
+        if not view.is_spent(stake_name(k)):
+            return Step(f"{me}/{what}@stake{k}", game=me)
+        if view.confirmed(f"leave.{stake_name(k)}") and not view.is_spent(leaving_name(stake_name(k))):
+            return Step(f"{me}/{what}@leaving{k}", game=me)
+    return Step(f"{me}/{what}@bare", game=me)
