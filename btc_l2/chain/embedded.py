@@ -42,8 +42,12 @@ class EmbeddedChain:
         self._standard = standard
         self._trials = 0
         self._log = BlockLog.open(self._folder)
-        self._start()
-        self._replay()
+        try:
+            self._start()
+            self._replay()
+        except BaseException:
+            self._log.close()
+            raise
         self._mempool.restore(read_transactions(self._mempool_file))
 
     def __enter__(self) -> EmbeddedChain:
@@ -58,12 +62,14 @@ class EmbeddedChain:
         """Write the mempool and release the folder; a second call does nothing."""
         if self._log.is_closed:
             return
-        write_transactions(self._mempool_file, self._mempool.transactions())
-        self._state.close()
-        shutil.rmtree(self._kernel_folder, ignore_errors=True)
-        self._log.close()
-        if self._temporary:
-            self._temporary.cleanup()
+        try:
+            write_transactions(self._mempool_file, self._mempool.transactions())
+        finally:
+            self._state.close()
+            shutil.rmtree(self._kernel_folder, ignore_errors=True)
+            self._log.close()
+            if self._temporary:
+                self._temporary.cleanup()
 
     # ---- reading ---------------------------------------------------------------------------------------
 
@@ -207,9 +213,12 @@ class EmbeddedChain:
     def _take(self, raw: bytes) -> None:
         """Log, validate, follow. Raises Rejected for an invalid block, which leaves the log again."""
         self._log.append(raw)
-        outcome = self._state.process(raw)
-        if outcome.error is not None:
-            self._log.drop_last()
+        outcome = None
+        try:
+            outcome = self._state.process(raw)
+        finally:
+            if outcome is None or outcome.error is not None:
+                self._log.drop_last()
         self._apply(raw, outcome)
         if outcome.error is not None:
             raise Rejected.from_text(outcome.error)

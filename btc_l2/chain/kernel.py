@@ -177,7 +177,8 @@ class Chainstate:
         try:
             return pbk.ChainstateManager(manager_options)
         except RuntimeError as error:
-            raise Unavailable(f"cannot open a chain in {folder}: {_last_line()}") from error
+            reason = f"{_last_line()}; is the disk full, may the folder be written?"
+            raise Unavailable(f"cannot open a chain in {folder}: {reason}") from error
 
     def _validation_callbacks(self) -> pbk.ValidationInterfaceCallbacks:
         def checked(_: object, _block: pbk.Block, state: pbk.BlockValidationState) -> None:
@@ -207,7 +208,7 @@ def _remember(line: str) -> None:
 
 def _last_line() -> str:
     errors = [line for line in _log if "rror" in line] or list(_log)
-    return errors[-1].split(" ", 1)[-1] if errors else "no reason given"
+    return errors[-1].split(" ", 1)[-1].removeprefix("[error] ") if errors else "no reason given"
 
 
 def _reason() -> str:

@@ -60,5 +60,7 @@ def _instructions(script: bytes) -> Iterator[tuple[int, int, bytes | None]]:
             continue
         start = at + 1 + (0, 1, 2, 4)[max(0, opcode - OP_PUSHDATA1 + 1)]
         size = opcode if opcode < OP_PUSHDATA1 else int.from_bytes(script[at + 1 : start], "little")
+        if start + size > end:
+            return
         yield at, opcode, script[start : start + size]
         at = start + size
