@@ -17,6 +17,7 @@ from math import ceil
 
 from taproot.connectors.output import Contract, Output, SpendPath
 from taproot.errors import InvalidInput, Refused, VerificationFailed
+from taproot.hashes import tagged_hash
 from taproot.keys import is_valid_schnorr
 from taproot.sighash import SighashCache, SighashType, append_hash_type
 from taproot.terms import N_OF_N
@@ -173,14 +174,23 @@ class Graph:
             self._requests = tuple(r for planned in self.transactions.values() for r in self._requests_of(planned))
         return self._requests
 
+    def digest(self) -> bytes:
+        """32 bytes that two graphs share iff the same messages are to be signed for the same inputs."""
+        rows = [f"{r.tx} {r.index} {r.message.hex()}" for r in self.requests()]
+        return tagged_hash("btc-l2/graph", "\n".join(rows).encode())
+
     def verify(self, signatures: Signatures) -> None:
         """Check that exactly the presigned signatures are there, all valid. Raises VerificationFailed otherwise."""
-        requests, key = self.requests(), self.contract.key(N_OF_N)
+        self.verify_some(signatures, self.requests())
+        if len(signatures) != len(self.requests()):
+            raise VerificationFailed(f"{len(signatures)} presigned signatures; the graph has {len(self.requests())}")
+
+    def verify_some(self, signatures: Signatures, requests: Iterable[Request]) -> None:
+        """Check the signatures for these requests. Raises VerificationFailed naming the first missing or wrong one."""
+        key = self.contract.key(N_OF_N)
         for r in requests:
             if not is_valid_schnorr(key, r.message, signatures.get(r.key, b"")):
                 raise VerificationFailed(f"the presigned signature on input {r.index} of {r.tx} is missing or wrong")
-        if len(signatures) != len(requests):
-            raise VerificationFailed(f"{len(signatures)} presigned signatures; the graph has {len(requests)}")
 
     def assemble(
         self,
