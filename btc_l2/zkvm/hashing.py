@@ -96,12 +96,12 @@ def page_tree(words: U32, nodes: U32) -> None:
 
 
 @compiled
-def page_roots(pages: U32, roots: U32) -> None:
-    """Nodes of n pages: pages[n, 1024] to roots[n, 8]."""
-    nodes = np.empty((PAGE_NODES, 8), dtype=np.uint32)
+def page_roots(pages: U32, nodes: U32, roots: U32) -> None:
+    """Nodes of n pages: pages[n, 1024] to roots[n, 8]; nodes[PAGE_NODES, 8] is scratch."""
     for p in range(pages.shape[0]):
         page_tree(pages[p], nodes)
-        roots[p] = nodes[1]
+        for k in range(8):
+            roots[p, k] = nodes[1, k]
 
 
 @compiled

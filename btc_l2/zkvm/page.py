@@ -96,10 +96,11 @@ def _root(page: Page) -> bytes:
 def _hash_pages(pages: Sequence[Page]) -> None:
     from btc_l2.zkvm import hashing
 
+    nodes = np.empty((hashing.PAGE_NODES, 8), dtype=np.uint32)
     for start in range(0, len(pages), _HASHED_AT_ONCE):
         some = pages[start : start + _HASHED_AT_ONCE]
         roots = np.empty((len(some), 8), dtype=np.uint32)
-        hashing.page_roots(_gather(some), roots)
+        hashing.page_roots(_gather(some), nodes, roots)
         for page, root in zip(some, roots, strict=True):
             page.root = root.tobytes()
 
