@@ -44,9 +44,7 @@ class NodeRpc:
 
     def __post_init__(self) -> None:
         if quote(self.user + self.password, safe="") != self.user + self.password:
-            raise InvalidInput(
-                "the RPC login has characters that a URL cannot hold: use the node's cookie file"
-            )
+            raise InvalidInput("the RPC login has characters that a URL cannot hold: use the node's cookie file")
 
     def call(self, method: str, *params: Any) -> Any:
         """The result of one RPC. Waits while the node warms up. Raises NodeError or Unavailable."""
@@ -58,9 +56,7 @@ class NodeRpc:
                 if error.code != IN_WARMUP:
                     raise
                 if time.monotonic() > deadline:
-                    raise Unavailable(
-                        f"{self} still warms up ({error.message}): wait and try again"
-                    ) from error
+                    raise Unavailable(f"{self} still warms up ({error.message}): wait and try again") from error
                 time.sleep(WARMUP_PAUSE)
 
     def __str__(self) -> str:
@@ -84,12 +80,8 @@ class NodeRpc:
         if code != NO_JSON:
             return NodeError(code, message)
         if "'401 " in message:
-            return Unavailable(
-                f"{self} refuses the login: give its cookie file or the right user and password"
-            )
-        return Unavailable(
-            f"{self} answers with no JSON-RPC ({message}): is it a bitcoind, is it overloaded?"
-        )
+            return Unavailable(f"{self} refuses the login: give its cookie file or the right user and password")
+        return Unavailable(f"{self} answers with no JSON-RPC ({message}): is it a bitcoind, is it overloaded?")
 
 
 HOW_TO_GET_A_NODE = "start bitcoind, or fetch one with `make bitcoind`, or use the embedded chain"

@@ -37,9 +37,7 @@ class BlockLog:
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / "lock").open("a")
         except OSError as error:
-            raise Unavailable(
-                f"cannot use {folder} for a chain: {error.strerror}; choose another folder"
-            ) from error
+            raise Unavailable(f"cannot use {folder} for a chain: {error.strerror}; choose another folder") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return cls(folder / "blocks.log", lock)

@@ -38,10 +38,10 @@ class EmbeddedChain:
         Raises Unavailable if another process has the folder open or the disk does not take it.
         """
         self._temporary = tempfile.TemporaryDirectory(prefix="btcl2-chain-") if folder is None else None
-        self._folder = Path(self._temporary.name) if self._temporary else Path(folder or "")
+        self.folder = Path(self._temporary.name) if self._temporary else Path(folder or "")
         self._standard = standard
         self._trials = 0
-        self._log = BlockLog.open(self._folder)
+        self._log = BlockLog.open(self.folder)
         try:
             self._start()
             self._replay()
@@ -157,9 +157,7 @@ class EmbeddedChain:
         """See `Chain.invalidate`. The kernel starts anew and validates the blocks that remain."""
         height = self._index.height_of(block_hash)
         if not height:
-            raise InvalidInput(
-                f"block {block_hash[::-1].hex()} is not on the best chain above the genesis block"
-            )
+            raise InvalidInput(f"block {block_hash[::-1].hex()} is not on the best chain above the genesis block")
         removed = [self._read(self._index.hashes[h]) for h in range(height, self.tip().height + 1)]
         kept = [self._read(h).serialize() for h in self._index.hashes[1:height]]
         waiting = self._mempool.transactions()
@@ -174,11 +172,11 @@ class EmbeddedChain:
 
     @property
     def _mempool_file(self) -> Path:
-        return self._folder / "mempool.dat"
+        return self.folder / "mempool.dat"
 
     @property
     def _kernel_folder(self) -> Path:
-        return self._folder / "kernel"
+        return self.folder / "kernel"
 
     def _start(self) -> None:
         """A kernel and a view that know the genesis block only."""
@@ -203,9 +201,7 @@ class EmbeddedChain:
         self._take(raw)
         return hash256(raw[:80])
 
-    def _assemble(
-        self, txs: Sequence[Transaction], fees: int, script_pubkey: bytes, extra_nonce: int
-    ) -> bytes:
+    def _assemble(self, txs: Sequence[Transaction], fees: int, script_pubkey: bytes, extra_nonce: int) -> bytes:
         tip = self.tip()
         when = max(int(time.time()), self._index.median_time(tip.height) + 1)
         return assemble(tip.hash, tip.height + 1, when, txs, fees, script_pubkey, extra_nonce)

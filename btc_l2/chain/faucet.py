@@ -48,9 +48,7 @@ def build_funding(coins: Sequence[Coin], outputs: Sequence[TxOut]) -> Transactio
         if tx is not None:
             return tx
     have = sum(c.output.value for c in chosen)
-    raise Unavailable(
-        f"the faucet has {have} sat, {wanted} are wanted: start a new regtest chain or ask for less"
-    )
+    raise Unavailable(f"the faucet has {have} sat, {wanted} are wanted: start a new regtest chain or ask for less")
 
 
 def _with_change(coins: Sequence[Coin], outputs: Sequence[TxOut], wanted: int) -> Transaction | None:
@@ -80,8 +78,4 @@ def _usable(chain: Chain) -> list[Coin]:
     height = chain.tip().height
     taken = {i.prevout for tx in chain.mempool() for i in tx.inputs}
     coins = chain.find_coins(P2A_SCRIPT)
-    return [
-        c
-        for c in coins
-        if c.output.value >= SMALLEST_COIN and c.is_mature(height) and c.outpoint not in taken
-    ]
+    return [c for c in coins if c.output.value >= SMALLEST_COIN and c.is_mature(height) and c.outpoint not in taken]

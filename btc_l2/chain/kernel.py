@@ -29,9 +29,7 @@ from taproot.tx import OutPoint, Transaction, TxIn, TxOut
 from taproot.units import SEQUENCE_FINAL, Sats
 
 _PROBE_VALUE = 100_000  # sat in the imaginary output that `accepts` spends
-_FAILURE = re.compile(
-    r"(?:Block validation error: |ConnectBlock \w+ failed, )(.*)$|(?:AcceptBlock|CheckBlock) FAILED \((.*)\)$"
-)
+_FAILURE = re.compile(r"ConnectBlock \w+ failed, (.*)$|(?:AcceptBlock|CheckBlock) FAILED \((.*)\)$")
 _log: deque[str] = deque(maxlen=64)
 
 
@@ -117,6 +115,7 @@ class Chainstate:
     def __init__(self, folder: Path) -> None:
         self._connection = pbk.LoggingConnection(_remember)
         self._outcome = Outcome()
+        self._invalid = False
         self._fatal = ""
         self._manager = self._open(folder)
         self._manager.import_blocks([])
@@ -146,6 +145,7 @@ class Chainstate:
         Raises Unavailable if the disk does not take it.
         """
         self._outcome = Outcome()
+        self._invalid = False
         _log.clear()
         try:
             block = FastBlock(raw)
@@ -154,9 +154,11 @@ class Chainstate:
         try:
             self._manager.process_block(block)
         except pbk.ProcessBlockException:
-            self._outcome.error = self._outcome.error or _reason()
+            self._invalid = True
         if self._fatal:
             raise Unavailable(f"the chain cannot be written: {self._fatal}; free disk space and start again")
+        if self._invalid:
+            self._outcome.error = _reason()
         return self._outcome
 
     def close(self) -> None:
@@ -169,13 +171,8 @@ class Chainstate:
         options.set_chainparams(pbk.ChainParameters(pbk.ChainType.REGTEST))
         options.set_validation_interface(self._validation_callbacks())
         options.set_notifications(self._notifications())
-        manager_options = pbk.ChainstateManagerOptions(
-            pbk.Context(options), str(folder), str(folder / "blocks")
-        )
-        manager_options.update_block_tree_db_in_memory(True)
-        manager_options.update_chainstate_db_in_memory(True)
         try:
-            return pbk.ChainstateManager(manager_options)
+            return pbk.ChainstateManager(_in_memory(pbk.Context(options), folder))
         except RuntimeError as error:
             reason = f"{_last_line()}; is the disk full, may the folder be written?"
             raise Unavailable(f"cannot open a chain in {folder}: {reason}") from error
@@ -183,7 +180,7 @@ class Chainstate:
     def _validation_callbacks(self) -> pbk.ValidationInterfaceCallbacks:
         def checked(_: object, _block: pbk.Block, state: pbk.BlockValidationState) -> None:
             if state.validation_mode != pbk.ValidationMode.VALID:
-                self._outcome.error = _reason()
+                self._invalid = True
 
         def connected(_: object, block: pbk.Block, _entry: pbk.BlockTreeEntry) -> None:
             self._outcome.events.append((True, bytes(block.block_hash)))
@@ -200,6 +197,13 @@ class Chainstate:
             self._fatal = self._fatal or _last_line()
 
         return NotificationInterfaceCallbacks(flush_error=fatal, fatal_error=fatal)
+
+
+def _in_memory(context: pbk.Context, folder: Path) -> pbk.ChainstateManagerOptions:
+    options = pbk.ChainstateManagerOptions(context, str(folder), str(folder / "blocks"))
+    options.update_block_tree_db_in_memory(True)
+    options.update_chainstate_db_in_memory(True)
+    return options
 
 
 def _remember(line: str) -> None:

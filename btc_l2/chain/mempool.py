@@ -217,16 +217,9 @@ class Mempool:
         group = {e.tx.txid: e for e in entries}
         for entry in entries:
             ancestors = self._all_ancestors(entry.tx, group)
-            parents = [
-                e.tx for txid, e in ancestors.items() if txid in {i.prevout.txid for i in entry.tx.inputs}
-            ]
+            parents = [e.tx for txid, e in ancestors.items() if txid in {i.prevout.txid for i in entry.tx.inputs}]
             siblings = {child for p in parents for child in self._children(p.txid)} - replaced
-            others = {
-                t
-                for t, e in group.items()
-                for p in parents
-                if p.txid in {i.prevout.txid for i in e.tx.inputs}
-            }
+            others = {t for t, e in group.items() for p in parents if p.txid in {i.prevout.txid for i in e.tx.inputs}}
             policy.check_truc(entry.tx, parents, len(ancestors), len((siblings | others) - {entry.tx.txid}))
             sizes = [entry.vbytes, *(e.vbytes for e in ancestors.values())]
             most = max(

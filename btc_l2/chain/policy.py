@@ -78,9 +78,7 @@ def check_truc(tx: Transaction, parents: Sequence[Transaction], ancestors: int, 
     unconfirmed children that `tx` does not replace.
     """
     if any((p.version == TRUC_VERSION) != (tx.version == TRUC_VERSION) for p in parents):
-        raise Rejected(
-            "TRUC-violation", "an unconfirmed parent and its child are both version 3 or neither is"
-        )
+        raise Rejected("TRUC-violation", "an unconfirmed parent and its child are both version 3 or neither is")
     if tx.version != TRUC_VERSION or not parents:
         return
     if ancestors > 1:

@@ -31,9 +31,7 @@ def read_cookie(path: Path) -> tuple[str, str]:
     try:
         user, _, password = path.read_text().strip().partition(":")
     except OSError as error:
-        raise Unavailable(
-            f"no cookie at {path} ({error.strerror}): is the node running, is the path right?"
-        ) from error
+        raise Unavailable(f"no cookie at {path} ({error.strerror}): is the node running, is the path right?") from error
     return user, password
 
 
@@ -207,9 +205,7 @@ class RpcChain:
         if there == "main":
             raise Refused(f"{self._rpc} is on mainnet, which this program does not touch")
         if there != self.network:
-            raise InvalidInput(
-                f"{self._rpc} is on {there}, not on {self.network}: start it with -{self.network}"
-            )
+            raise InvalidInput(f"{self._rpc} is on {there}, not on {self.network}: start it with -{self.network}")
 
     def _check_regtest(self, what: str) -> None:
         if self.network != "regtest":
@@ -265,11 +261,7 @@ def _check_package(answer: dict[str, Any]) -> None:
     if answer["package_msg"] == "success":
         return
     errors = [result["error"] for result in answer.get("tx-results", {}).values() if "error" in result]
-    real = [
-        error
-        for error in errors
-        if not error.startswith(("bad-txns-inputs-missing", "package-not-validated"))
-    ]
+    real = [error for error in errors if not error.startswith(("bad-txns-inputs-missing", "package-not-validated"))]
     text = next(iter(real or errors), answer["package_msg"])
     raise Rejected.from_text(text)
 

@@ -183,9 +183,7 @@ def test_a_node_relays_whatever_our_policy_lets_pass(
 
 
 @named
-def test_what_policy_refuses_consensus_mines(
-    case: Case, ours: tuple[EmbeddedChain, dict[str, OutPoint]]
-) -> None:
+def test_what_policy_refuses_consensus_mines(case: Case, ours: tuple[EmbeddedChain, dict[str, OutPoint]]) -> None:
     """The cases are refused by the rule they are about, not because the spend is false."""
     chain, coins = ours
     tx = case.spend(coins[case.name])
