@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := .cache/uv/bin/uv
 STAMP := .venv/.ready
 
-.PHONY: setup demo test test-long check lock bench bitcoind guests clean
+.PHONY: setup demo test test-long check lock bench bitcoind guests guests-check clean
 setup: $(STAMP)
 
 $(UV):
@@ -40,6 +40,13 @@ check: setup
 # Bitcoin Knots from Debian unstable, unpacked into .cache/bitcoind; the system itself is not changed.
 bitcoind: setup
 	@$(BIN)/python -m regtest.node_install
+
+# The guests' images are committed; building them needs Debian's gcc-mips-linux-gnu and gcc-mipsel-linux-gnu.
+guests: setup
+	@$(BIN)/python guest/build
+
+guests-check: setup
+	@$(BIN)/python guest/build --check
 
 clean:
 	rm -rf .venv .cache out

@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from btc_l2.zkvm.blobs import blob_root
+from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.outcome import Endian
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 
 RESULT_BYTES = 32
 CLAIM_BYTES = 128
+MOST_STEPS = 1 << 32  # as many as the search of the dispute can cover
+DECIDED = (0, 1)  # exit codes of `start.S`: the claim is right, the claim is wrong
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE / "guest_images", _PACKAGE.parent / "guest")  # wheel, source tree
 
@@ -31,8 +37,9 @@ class Guest:
     name: str
     description: str
     path: Path  # the ELF file
-    sha256: bytes  # of the file
-    endian: Literal["big", "little"]
+    sha256: bytes  # of this file
+    endian: Endian
+    sources_sha256: bytes  # over the SHA-256 of each source; `guest/build --check` compares it
     compiler: str  # first line of `gcc --version`
     entry: int
     result_address: int  # of the 32 bytes that the claim must begin with
@@ -50,6 +57,31 @@ class Guest:
                 f"{self.path.name} is not the image of the manifest; its SHA-256 differs; rebuild with `make guests`"
             )
         return data
+
+    def load_image(self, statement: bytes | None = None) -> Image:
+        """The image with a statement, the default one if none is given."""
+        return Image.from_elf(self.read_elf(), self.statement if statement is None else statement)
+
+    def blobs(self) -> Mapping[bytes, bytes]:
+        """What the default statement may map, by root."""
+        return {blob_root(self.blob, self.endian): self.blob} if self.blob else {}
+
+    def honest_claim(self, statement: bytes | None = None, blobs: Mapping[bytes, bytes] | None = None) -> bytes:
+        """The claim that the guest accepts for a statement, found by running it once with a zero claim.
+
+        `blobs` by root is what the run may map, by default the blob of the default statement. InvalidInput if the guest
+        refuses the statement or does not halt within MOST_STEPS.
+        """
+        from btc_l2.zkvm.fast import run  # loads numba
+
+        machine = self.load_image(statement).machine(blobs=self.blobs() if blobs is None else blobs)
+        run(machine, MOST_STEPS)
+        if machine.exit_code not in DECIDED:
+            raise InvalidInput(
+                f"{self.name} does not decide about this statement; status {machine.control.status:#010x}; "
+                "see guest/README.md for its fields"
+            )
+        return claim_of_result(machine.read_bytes(self.result_address, RESULT_BYTES))
 
 
 def list_guests() -> tuple[Guest, ...]:
@@ -93,9 +125,7 @@ def _parse_manifest(data: bytes) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode())
     except ValueError as error:
-        raise VerificationFailed(
-            f"the guests' manifest does not parse; {error}; rebuild with `make guests`"
-        ) from error
+        raise VerificationFailed(f"the guests' manifest does not parse; {error}; rebuild with `make guests`") from error
 
 
 def _guest(name: str, row: dict[str, Any], folder: Path) -> Guest:
@@ -105,6 +135,7 @@ def _guest(name: str, row: dict[str, Any], folder: Path) -> Guest:
         path=folder / row["image"],
         sha256=bytes.fromhex(row["sha256"]),
         endian=row["endian"],
+        sources_sha256=bytes.fromhex(row["sources_sha256"]),
         compiler=row["compiler"],
         entry=row["entry"],
         result_address=row["result_address"],

@@ -10,8 +10,9 @@ from taproot.errors import InvalidInput, Unavailable
 U32 = (1 << 32) - 1
 # Names of the o32 ABI by register number (MIPS ABI supplement, table 3-1).
 REGISTER_NAMES = (
-    "zero at v0 v1 a0 a1 a2 a3 t0 t1 t2 t3 t4 t5 t6 t7 s0 s1 s2 s3 s4 s5 s6 s7 t8 t9 k0 k1 gp sp fp ra"
-).split()
+    "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7",
+    "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "fp", "ra",
+)  # fmt: skip
 CONTROL_NAMES = ("pc", "npc", "hi", "lo")
 
 
