@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from btc_l2.zkvm.outcome import Endian
 from challenger.commit import messages
 from challenger.disprove.access import PlainLeaf, plain_leaves
-from challenger.disprove.hash_leaf import HASH_HINT, hash_body, image_opening
+from challenger.disprove.hash_leaf import HASH_HINT, hash_body
 from challenger.disprove.relations import relation, relation_names
 from challenger.disprove.told import told_leaf
 from challenger.game.challenger import node_message
@@ -32,7 +33,6 @@ from challenger.game.kinds import (
     origins_of_a,
     origins_of_b,
 )
-from challenger.game.plan import Plan
 from challenger.game.semantics import MAP_TOLD_PLAINLY, NOT_MAP
 from challenger.game.state import FIRST_TURN
 from challenger.reveal import Check, Fixed, Keys, Open, Reveal, RevealLeaf, Same, reveal_leaf
@@ -53,7 +53,7 @@ class GameInput:
     arities: tuple[int, ...]
     public: Mapping[str, bytes]
     image_root: bytes
-    big_endian: bool
+    endian: Endian
 
     def keys(self) -> Keys:
         """The one-time keys with their messages."""
@@ -154,7 +154,7 @@ class _Builder:
         return self.shared[name, plan]
 
     def _relation(self, name: str) -> RevealLeaf:
-        row = relation(name, self.given.big_endian)
+        row = relation(name, self.given.endian == "big")
         opens = [Open(group) for group in reversed(STEP_GROUPS)]
         return self._disproof(name, "verdict", row.proves, opens, (), _all_from_alt(row.body))
 

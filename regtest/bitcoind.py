@@ -186,6 +186,4 @@ def _check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise Unavailable(
-                f"port {port} is in use: stop what listens there or choose another port"
-            ) from error
+            raise Unavailable(f"port {port} is in use: stop what listens there or choose another port") from error

@@ -49,9 +49,7 @@ def install(folder: Path = DEFAULT_FOLDER) -> Path:
 def find_mirror(targets: Iterable[str]) -> str:
     """The Debian mirror among lines `release component site` of apt's index targets."""
     sites = [line.split(" ", 2) for line in targets if line.count(" ") == 2]
-    found = [
-        site for _, component, site in sites if component == "main" and site.rstrip("/").endswith("/debian")
-    ]
+    found = [site for _, component, site in sites if component == "main" and site.rstrip("/").endswith("/debian")]
     if not found:
         raise Unavailable(f"apt has no Debian mirror to take {PACKAGE} from: add one to its sources, {_ELSE}")
     return found[0]
@@ -122,9 +120,7 @@ def _keep_needed(root: Path, folder: Path) -> None:
 def _write_wrapper(folder: Path, program: str) -> None:
     loaders = sorted((folder / "lib").glob("ld-linux*"))
     if not loaders:
-        raise Unavailable(
-            f"no loader among the unpacked libraries of {PACKAGE}: set BITCOIND to your own bitcoind"
-        )
+        raise Unavailable(f"no loader among the unpacked libraries of {PACKAGE}: set BITCOIND to your own bitcoind")
     here = '"$(dirname "$(readlink -f "$0")")"'
     libraries = f"{here}/../lib"
     start = f'exec {libraries}/{shlex.quote(loaders[0].name)} --library-path {libraries} {here}/{program}.bin "$@"'

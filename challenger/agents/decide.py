@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from challenger.agents.track import Tracked
 from challenger.agents.view import View
 from challenger.commit import Digits
-from challenger.game.challenger import challenger_move
+from challenger.game.challenger import Choose
 from challenger.game.operator import operator_move
 from challenger.game.prover import TraceProver
 from challenger.game.solver import Disproof
+from challenger.game.state import GameState
 from taproot.connectors.stake import bond_name, leaving_name, stake_name
 from taproot.connectors.turn import Role
 from taproot.terms import Terms
+
+Answer = Callable[[GameState], Choose | Disproof | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,13 @@ def _slash(view: View, terms: Terms, game: Tracked) -> list[Step]:
 
 
 def plan_challenger(
-    view: View, terms: Terms, me: str, game: Tracked | None, truth: TraceProver | None, objects: bool,
+    view: View, terms: Terms, me: str, game: Tracked | None, answer: Answer | None, objects: bool,
     silent: Collection[str] = (),
 ) -> list[Step]:  # fmt: skip
     """Challenger `me`'s steps.
 
-    `objects`: he does not accept the claim that the operator announced. `truth` runs the claim asserted on chain (None
-    until there is one).
+    `objects`: he does not accept the claim that the operator announced. `answer` is how he moves on his turns (None until
+    the claim stands on chain).
     """
     kickoff = view.confirmed("kickoff")
     if kickoff is None or not objects or view.is_spent("asset"):
@@ -108,13 +111,13 @@ def plan_challenger(
     if game.mover is Role.OPERATOR:
         overdue = is_due(view, game.since, terms.move_delay) and "timeout" not in silent
         return [*steps, _kill(view, terms, me, f"timeout.{game.state.turn}")] if overdue else steps
-    if game.state.turn in silent or truth is None or not _settled(view, game.since, terms.confirmations):
+    if game.state.turn in silent or answer is None or not _settled(view, game.since, terms.confirmations):
         return steps
-    return [*steps, *_challenger_turn(view, terms, me, game, truth)]
+    return [*steps, *_challenger_turn(view, terms, me, game, answer)]
 
 
-def _challenger_turn(view: View, terms: Terms, me: str, game: Tracked, truth: TraceProver) -> list[Step]:
-    move = challenger_move(game.state, truth)
+def _challenger_turn(view: View, terms: Terms, me: str, game: Tracked, answer: Answer) -> list[Step]:
+    move = answer(game.state)
     if move is None:
         return []
     if isinstance(move, Disproof):

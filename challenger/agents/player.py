@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from btc_l2.chain.protocol import Chain, Rejected
 from btc_l2.zkvm.outcome import Endian
-from challenger.agents.decide import Step, plan_challenger, plan_operator
+from challenger.agents.decide import Answer, Step, plan_challenger, plan_operator
 from challenger.agents.track import Tracked, track_game
 from challenger.agents.view import View
 from challenger.agents.wallet import Wallet
 from challenger.commit import GameId, message_seed
-from challenger.game.challenger import assertion_of, claim_bytes
+from challenger.game.challenger import assertion_of, challenger_move, claim_bytes
 from challenger.game.prover import TraceProver
 from challenger.journal import Journal
 from challenger.reveal import Items
@@ -162,18 +163,20 @@ class OperatorAgent(Player):
 class ChallengerAgent(Player):
     """Challenges a claim he does not accept and plays the dispute to the end.
 
-    `truth_of` gives the true run of a claim (128 bytes in the guest's byte order); `objects` says whether he rejects the announcement.
+    `truth_of` gives the true run of a claim (128 bytes in the guest's byte order); `objects` says whether he rejects the
+    announcement; `answer` replaces his judgement (a hostile challenger).
     """
 
     truth_of: Callable[[bytes], TraceProver] = field(kw_only=True)
-    objects: bool = field(kw_only=True)
     endian: Endian = field(kw_only=True)
-    _truth: TraceProver | None = None
+    objects: bool = field(kw_only=True)
+    answer: Answer | None = field(kw_only=True, default=None)
 
     def wanted(self) -> list[Step]:
         """See `plan_challenger`."""
         game = self.track(self.name)
-        if game is not None and self._truth is None and "zN" in game.state.values:
-            self._truth = self.truth_of(claim_bytes(assertion_of(game.state), self.endian))
+        if game is not None and self.answer is None and "zN" in game.state.values:
+            truth = self.truth_of(claim_bytes(assertion_of(game.state), self.endian))
+            self.answer = partial(challenger_move, truth=truth)
         terms = self.graph.contract.terms
-        return plan_challenger(self.view, terms, self.name, game, self._truth, self.objects, self.silent)
+        return plan_challenger(self.view, terms, self.name, game, self.answer, self.objects, self.silent)

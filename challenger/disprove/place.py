@@ -37,8 +37,8 @@ def split_bit(s: Stack, nibble: str) -> None:
     stack:  h  →  h (x − 2h)      with x − 2h proven to be 0 or 1, so that h = x >> 1
     """
     s.op(Op.DUP, "h", "h")
-    s.op(Op.DUP, "h", "h", "h")
-    s.op(Op.ADD, "h", "2h")
+    s.op(Op.DUP, "h", "h")
+    s.op(Op.ADD, "2h")
     s.copy(nibble)
     s.op(Op.SWAP, "x", "2h")
     s.op(Op.SUB, "bit")

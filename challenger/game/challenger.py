@@ -9,8 +9,17 @@ from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.state import Machine
 from challenger.commit import Digits, address_digits, root_digits
 from challenger.disprove.place import half_of, needs_half
-from challenger.game.kinds import CHAINS, CLAIM_ADDRESS, LEAF_BYTES, Access, chain_of, origin_for, origins_of_a, origins_of_b
-from challenger.game.paths import OpenedPath, open_path
+from challenger.game.kinds import (
+    CHAINS,
+    CLAIM_ADDRESS,
+    LEAF_BYTES,
+    Access,
+    chain_of,
+    origin_for,
+    origins_of_a,
+    origins_of_b,
+)
+from challenger.game.paths import OpenedPath
 from challenger.game.prover import TraceProver, leaf_bytes, path_of_claim, place_of
 from challenger.game.solver import (
     EXITED_CLEANLY,

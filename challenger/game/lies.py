@@ -1,80 +1,58 @@
 """Lying operators: each lie a false claim that is as consistent as it can be made, played to the end.
 
-A lie about a step leaves the trace at one step and goes on from the false state, so every later root is consistent with
-it. A lie about init or final leaves everything else true. For each, the honest challenger has a winning leaf.
+A lie about a step leaves the true trace at one step and goes on from the false state, so every later root fits it. A lie
+about init or final leaves everything else true. For each of them the honest challenger has a winning leaf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from btc_l2.zkvm.decode import decode
-from btc_l2.zkvm.image import Image
-from btc_l2.zkvm.state import Machine
-from btc_l2.zkvm.step import step as readable_step
 from btc_l2.zkvm.trace import Trace
+
 from btc_l2.zkvm.claim import StepClaim
-from challenger.game.kinds import CHAINS, Access
-from challenger.game.paths import OpenedPath, forge_path
-from challenger.game.prover import (
-    ShownStep,
-    TraceProver,
-    claim_roots,
-    leaf_bytes,
-    path_of_claim,
-    place_of,
-    with_word,
-)
+from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.state import Machine
+from btc_l2.zkvm.step import compute_claim, write_control, write_memory, write_register
+from btc_l2.zkvm.step import step as readable_step
+from challenger.game.kinds import CONTROL_ADDRESS, Access
+from challenger.game.paths import OpenedPath, nodes_above, open_path
+from challenger.game.prover import ShownStep, TraceProver, leaf_bytes, path_of_claim, place_of, with_word
+from challenger.game.semantics import complete_claim, row_name
 from taproot.errors import InvalidInput
 
-Forge = Callable[[StepClaim], StepClaim]
-LEAVE = 0x0000_0100  # the bit that lies flip: far from addresses' low bits
+BIT = 0x0000_0100  # the bit that lies flip: it does not touch alignment
+FALSE_FROM_DEPTH = 5  # a false leaf comes with false nodes from this depth on, true ones above
+SEARCHED_STEPS = 200_000
+
+Forge = Callable[[StepClaim, Endian], StepClaim]
+Tamper = Callable[[Machine, StepClaim], None]
 
 
-def _meaning(claim: StepClaim, endian: Endian) -> StepClaim:
-    """The claim with everything recomputed that follows from its instruction, operands and memory word."""
-    from challenger.game.semantics import complete_claim
+@dataclass(frozen=True, slots=True)
+class StepLie:
+    """What is false about a step: the claim, and the trees after its writes (by the root's name).
 
-    return complete_claim(claim, endian)
-
-
-def _wrong_result(claim: StepClaim) -> StepClaim:
-    return replace(claim, result=claim.result ^ LEAVE)
-
-
-def _wrong_next_pc(claim: StepClaim) -> StepClaim:
-    after = list(claim.after)
-    after[1] ^= LEAVE
-    return replace(claim, after=tuple(after))
-
-
-def _reserved_write(claim: StepClaim) -> StepClaim:
-    """A memory write that changes nothing, aimed at leaf C: it would put the old control words back."""
-    return replace(claim, address=0xFFFF_F080, old=claim.before[0], new=claim.before[0])
-
-
-class StepLie(TraceProver):
-    """Leaves the true trace at step `at`.
-
-    `forge` makes the false claim from the true one; `wants` says at which instructions the lie can be told;
-    `tamper` changes the tree after the claim's writes (a root that does not follow from the claim).
+    `rows`: instructions at which it can be told (empty: any).
     """
 
-    def __init__(
-        self, image: Image, claim: bytes, total: int, at: int, forge: Callable[[StepClaim, Endian], StepClaim],
-        tamper: Callable[[Machine, StepClaim], None] | None = None, depth: int = 5,
-    ) -> None:  # fmt: skip
-        super().__init__(image, claim, total)
-        self.at = at
-        self.depth = depth
-        before = super().machine_at(at)
-        self.lie = forge(super().step(at).claim, image.endian)
-        self.r1, self.r2, _ = claim_roots(before, self.lie)
-        false = machine_after(before, self.lie)
-        if tamper is not None:
-            tamper(false, self.lie)
-        self.false_trace = Trace(false)
+    forge: Forge
+    rows: frozenset[str] = frozenset()
+    tamper: Mapping[str, Tamper] | None = None
+
+
+class LyingProver(TraceProver):
+    """Leaves the true trace at the first step from `start` on that fits the lie."""
+
+    def __init__(self, image: Image, claim: bytes, total: int, lie: StepLie, start: int, trace: Trace | None = None):
+        super().__init__(image, claim, total, trace)
+        self.at = find_step(super().machine_at(start), lie.rows) + start
+        self.before = super().machine_at(self.at)
+        self.lie = lie.forge(compute_claim(self.before), image.endian)
+        self.trees = _write_all(self.before, self.lie, lie.tamper or {})
+        self.false_trace = Trace(self.trees["B"])
 
     def root_at(self, step: int) -> bytes:
         """True up to the lie, consistent with it afterwards."""
@@ -85,62 +63,138 @@ class StepLie(TraceProver):
         return super().machine_at(step) if step <= self.at else self.false_trace.machine_at(step - self.at - 1)
 
     def _compute_step(self, index: int) -> ShownStep:
-        if index == self.at:
-            return ShownStep(self.lie, self.r1, self.r2)
-        return super()._compute_step(index)
+        if index != self.at:
+            return super()._compute_step(index)
+        return ShownStep(self.lie, self.trees["step.r1"].root(), self.trees["step.r2"].root())
 
     def path(self, access: Access, index: int | None) -> OpenedPath:
-        """For the false step: a path whose bottoms fit the claim, false below `depth`."""
+        """For the false step: bottoms that fit the claim, nodes that fit the false roots as far as they can."""
         if index != self.at:
             return super().path(access, index)
-        true = path_of_claim(access, super().machine_at(index), self.lie)
-        pre, post = self._false_bottoms(access, true)
-        root_is_false = true.post is not None and access.post == "B" and true.post[0] != self.root_at(index + 1)
-        if pre == true.pre[-1] and not root_is_false:
-            return true
-        return forge_path(access.plan, true, pre, post, self.depth)
+        true = path_of_claim(access, self.before, self.lie)
+        pre = self._pre_nodes(access, true)
+        if access.post is None or true.post is None:
+            return replace(true, pre=pre)
+        false_tree = open_path(access.plan, self.trees[access.post], true.address, None)
+        return replace(true, pre=pre, post=(*false_tree.pre[:-1], true.post[-1]))
 
-    def _false_bottoms(self, access: Access, true: OpenedPath) -> tuple[bytes, bytes | None]:
-        _, word = place_of(access, self.lie)
-        pre = true.pre[-1]
-        named = {"fetch": self.lie.instruction, "rs": self.lie.a, "rt": self.lie.b, "memory": self.lie.old}
-        if access.kind in named:
-            pre = with_word(pre, word, named[access.kind])
+    def _pre_nodes(self, access: Access, true: OpenedPath) -> tuple[bytes, ...]:
+        """The true nodes, or, where the claim says another content, false ones from some depth on."""
+        bottom = self._claimed_bottom(access, true.pre[-1])
+        if bottom == true.pre[-1]:
+            return true.pre
+        false = nodes_above(access.plan, true.address, bottom, true.siblings)
+        return true.pre[:FALSE_FROM_DEPTH] + false[FALSE_FROM_DEPTH:]
+
+    def _claimed_bottom(self, access: Access, true: bytes) -> bytes:
         if access.kind == "control":
-            pre = leaf_bytes(self.lie.before)
-        if true.post is None:
-            return pre, None
-        post = with_word(pre, word, self.lie.new) if access.kind == "memory" else true.post[-1]
-        return pre, post
+            return leaf_bytes(self.lie.before)
+        named = {"fetch": self.lie.instruction, "rs": self.lie.a, "rt": self.lie.b, "memory": self.lie.old}
+        if access.kind not in named:
+            return true
+        return with_word(true, place_of(access, self.lie)[1], named[access.kind])
 
 
-def machine_after(before: Machine, claim: StepClaim) -> Machine:
-    """The machine after the three writes of a claim, true or not."""
-    from challenger.game.kinds import CONTROL, MAP_STEP_ACCESSES, STEP_ACCESSES
+def find_step(machine: Machine, rows: frozenset[str]) -> int:
+    """Steps until the first one whose instruction is one of `rows`; InvalidInput if it is too far away."""
+    for n in range(SEARCHED_STEPS):
+        claim = compute_claim(machine)
+        if not rows or row_name(claim) in rows:
+            return n
+        readable_step(machine)
+    raise InvalidInput(f"no {' or '.join(sorted(rows))} within {SEARCHED_STEPS} steps; choose another guest or lie")
 
-    machine = before.copy()
-    accesses = (MAP_STEP_ACCESSES if claim.key else STEP_ACCESSES)[-2:]
-    for access in (CONTROL, *accesses):
-        path = path_of_claim(access, before, claim)
-        assert path.post is not None
-        if access.kind == "slot":
-            machine.write_node(access.plan.bottom_level, path.address >> 26, path.post[-1])
-        else:
-            machine.write_leaf(path.address >> 5, path.post[-1])
-    return machine
+
+def _write_all(before: Machine, claim: StepClaim, tamper: Mapping[str, Tamper]) -> dict[str, Machine]:
+    """The three trees after the writes of a claim, each changed by its tamper."""
+    trees: dict[str, Machine] = {}
+    machine = before
+    for root, write in (("step.r1", write_control), ("step.r2", write_register), ("B", write_memory)):
+        machine = machine.copy()
+        write(machine, claim)
+        if root in tamper:
+            tamper[root](machine, claim)
+        trees[root] = machine
+    return trees
+
+
+def _nothing(claim: StepClaim, endian: Endian) -> StepClaim:
+    return claim
+
+
+def _result(claim: StepClaim, endian: Endian) -> StepClaim:
+    return replace(claim, result=claim.result ^ BIT)
+
+
+def _operand(claim: StepClaim, endian: Endian) -> StepClaim:
+    return complete_claim(replace(claim, a=claim.a ^ BIT), endian)
+
+
+def _instruction(claim: StepClaim, endian: Endian) -> StepClaim:
+    """XOR becomes NOR, ADDU becomes SUBU…: another row of the same form, its meaning told truly."""
+    return complete_claim(replace(claim, instruction=claim.instruction ^ 0x2), endian)
+
+
+def _memory_read(claim: StepClaim, endian: Endian) -> StepClaim:
+    return complete_claim(replace(claim, old=claim.old ^ BIT, new=claim.new ^ BIT), endian)
+
+
+def _next_pc(claim: StepClaim, endian: Endian) -> StepClaim:
+    return replace(claim, after=claim.after._replace(npc=claim.after.npc ^ BIT))
+
+
+def _control(claim: StepClaim, endian: Endian) -> StepClaim:
+    return complete_claim(replace(claim, before=claim.before._replace(hi=claim.before.hi ^ BIT)), endian)
+
+
+def _reserved(claim: StepClaim, endian: Endian) -> StepClaim:
+    """A memory write without effect, aimed at leaf C: on the tree it would put an old control word back."""
+    return replace(claim, address=CONTROL_ADDRESS, old=claim.before.pc, new=claim.before.pc)
+
+
+def _tamper_store(machine: Machine, claim: StepClaim) -> None:
+    machine.store_word(claim.address, claim.new ^ BIT)
+
+
+def _tamper_elsewhere(machine: Machine, claim: StepClaim) -> None:
+    place = claim.before.pc & ~0xFFFF
+    machine.store_word(place, machine.load_word(place) ^ BIT)
+
+
+def _tamper_register(machine: Machine, claim: StepClaim) -> None:
+    other = 8 if claim.dest != 8 else 9
+    machine.set_register(other, machine.register(other) ^ BIT)
+
+
+_ALU = frozenset({"XOR", "ADDU", "OR", "AND", "ADDIU"})
+_SWAPPABLE = frozenset({"XOR", "ADDU", "AND"})  # rows whose function code stays a row of the table with bit 1 flipped
+
+STEP_LIES: dict[str, StepLie] = {
+    "result": StepLie(_result, _ALU),
+    "operand": StepLie(_operand, _ALU),
+    "instruction": StepLie(_instruction, _SWAPPABLE),
+    "memory-read": StepLie(_memory_read, frozenset({"LW"})),
+    "memory-write": StepLie(_nothing, frozenset({"SW"}), {"B": _tamper_store}),
+    "elsewhere": StepLie(_nothing, _ALU, {"B": _tamper_elsewhere}),
+    "reserved": StepLie(_reserved, _ALU),
+    "next-pc": StepLie(_next_pc, _ALU),
+    "control": StepLie(_control, _ALU),
+    "register": StepLie(_nothing, _ALU, {"step.r2": _tamper_register}),
+}
 
 
 class InitLie(TraceProver):
-    """z_0 comes from another image: one word of the program is changed, then the run is consistent."""
+    """z_0 comes from another program: one word of its entry page is changed, the run of it is told truly."""
 
-    def __init__(self, image: Image, claim: bytes, total: int, address: int) -> None:
+    def __init__(self, image: Image, claim: bytes, total: int) -> None:
         super().__init__(image, claim, total)
         machine = image.machine(claim)
-        machine.store_word(address, machine.load_word(address) ^ LEAVE)
+        place = image.entry | 0xFFC
+        machine.store_word(place, machine.load_word(place) ^ BIT)
         self.false_trace = Trace(machine)
 
     def root_at(self, step: int) -> bytes:
-        """Roots of the run of the changed program."""
+        """Roots of the changed program's run."""
         return self.false_trace.root_at(step)
 
     def init_roots(self) -> list[bytes]:
@@ -148,16 +202,26 @@ class InitLie(TraceProver):
         return [*super().init_roots()[:3], self.z0()]
 
     def path(self, access: Access, index: int | None) -> OpenedPath:
-        """The write of the last claim leaf ends in the false z_0: true nodes after the root."""
-        return super().path(access, index)
+        """The write of the last claim leaf, with the false tree's nodes after it."""
+        true = super().path(access, index)
+        if access.post != "z0" or true.post is None:
+            return true
+        false = open_path(access.plan, self.false_trace.machine_at(0), true.address, None)
+        return replace(true, post=(*false.pre[:-1], true.post[-1]))
 
 
 class FinalLie(TraceProver):
     """Every root is true, but the program did not exit with code 0; the leaf that is opened says it did."""
 
     def path(self, access: Access, index: int | None) -> OpenedPath:
-        """A leaf C that claims a clean exit, false below depth 5."""
+        """A leaf C that shows a clean exit, with nodes that fit it from some depth on."""
         true = super().path(access, index)
         if access.kind != "final":
             return true
-        return forge_path(access.plan, true, with_word(true.pre[-1], 5, 0x8000_0000), None, 5)
+        false = nodes_above(access.plan, true.address, with_word(true.pre[-1], 5, 0x8000_0000), true.siblings)
+        return replace(true, pre=true.pre[:FALSE_FROM_DEPTH] + false[FALSE_FROM_DEPTH:])
+
+
+def machine_lies() -> tuple[str, ...]:
+    """Names of all lies about the execution."""
+    return (*STEP_LIES, "initial", "final")

@@ -53,15 +53,3 @@ def open_path(plan: Plan, before: Machine, address: int, bottom_after: bytes | N
     assert len(siblings) == plan.edges and plan.bottom_level + plan.edges == TREE_LEVELS
     return OpenedPath(address, pre, post, siblings)
 
-
-def forge_path(plan: Plan, true: OpenedPath, pre: bytes, post: bytes | None, depth: int) -> OpenedPath:
-    """A liar's path: true nodes above `depth`, from there on the nodes that fit his false bottoms.
-
-    Raises nothing: with depth 0 the root itself is the false one.
-    """
-    false_pre = nodes_above(plan, true.address, pre, true.siblings)
-    mixed_pre = true.pre[:depth] + false_pre[depth:]
-    if post is None or true.post is None:
-        return OpenedPath(true.address, mixed_pre, None, true.siblings)
-    false_post = nodes_above(plan, true.address, post, true.siblings)
-    return OpenedPath(true.address, mixed_pre, true.post[:depth] + false_post[depth:], true.siblings)

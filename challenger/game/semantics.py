@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.decode import decode
 from btc_l2.zkvm.instructions import find_semantics
 from btc_l2.zkvm.outcome import ADDRESS_LOAD, Control, Endian, Outcome, Situation, may_load, trap
-from btc_l2.zkvm.claim import StepClaim
 
 MAP_WORD = 0x0000_008C
 SLOTS = 15
@@ -43,8 +43,8 @@ def complete_claim(claim: StepClaim, endian: Endian) -> StepClaim:
     address = outcome.address or 0
     old = 0 if outcome.key else claim.old
     new = old if outcome.store is None else outcome.store
-    written = {"dest": outcome.dest, "result": outcome.result, "address": address, "old": old, "new": new}
-    return replace(claim, after=outcome.control, **written)
+    dest, result = outcome.dest, outcome.result
+    return replace(claim, after=outcome.control, dest=dest, result=result, address=address, old=old, new=new)
 
 
 def maps(claim: StepClaim) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.claim import StepClaim
+from btc_l2.zkvm.state import Machine
 from challenger.game.kinds import MAP_STEP_ACCESSES, STEP_ACCESSES, Access
 from challenger.game.paths import OpenedPath, parent_of
 from challenger.game.plan import Plan

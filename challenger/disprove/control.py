@@ -1,0 +1,173 @@
+"""The control words of a step: leaf C before and after. Every relation leaf is made of these pieces.
+
+On the stack lies the claim (`claim.CLAIM_LAYOUT`) and, mostly on top, the flag `bad`: true once something in the claim
+contradicts the instruction's meaning. Pieces consume the words that they have checked. What a leaf *requires* (its own
+pattern) it verifies, and fails where it does not hold; all else goes into the flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from challenger.disprove.claim import CLAIM_LAYOUT, CONTROL
+from taproot.gadgets.nibbles import MULTIPLE_OF_4
+from taproot.gadgets.u32 import (
+    NIBBLES,
+    Term,
+    add_items,
+    congruent,
+    double,
+    expect_equal,
+    expect_zero,
+    nibble,
+    or_item,
+    select,
+    word,
+)
+from taproot.script import Op, Stack
+
+BAD = "bad"
+WRONG = "wrong"  # a finding that is not yet in the flag
+TRAP = "trap"  # 1 if the instruction traps, else 0
+TRAP_CLASS = 12  # top nibble of STATUS after a trap, 8 after an exit
+ALL_ONES = 5 * 15  # sum of the five top nibbles of an address in the reserved page
+_STEPPING = ("pc", "npc", "status")  # these each row handles itself
+
+
+def begin(own: Collection[str] = ()) -> Stack:
+    """The claim under a flag that already says whether the words that stay as they are do so.
+
+    All of HI, LO, HEAP, LL, TLS stay but for those in `own`.
+    """
+    s = Stack(*CLAIM_LAYOUT)
+    s.push(0, BAD)
+    for name in reversed(CONTROL):
+        if name not in _STEPPING and name not in own:
+            stays(s, name)
+    return s
+
+
+def stays(s: Stack, name: str) -> None:
+    """stack:  w…  w'…  bad  →  bad or (w' ≠ w)"""
+    s.move(BAD)
+    expect_equal(s, word(f"{name}'"), word(name))
+
+
+def collect(s: Stack) -> None:
+    """stack:  wrong  →  (nothing); bad or wrong"""
+    if s.main[-1] != WRONG or s.depth(BAD) != 1:
+        s.move(BAD)
+    or_item(s, BAD if s.main[-1] == WRONG else WRONG)
+    s.rename(BAD)
+
+
+def runs_on(s: Stack) -> None:
+    """STATUS' = 0: the step neither traps nor exits."""
+    s.move(BAD)
+    expect_zero(s, word("status'"))
+
+
+def delay_slot(s: Stack) -> None:
+    """PC' = NPC."""
+    s.move(BAD)
+    expect_equal(s, word("pc'"), word("npc"))
+
+
+def advance(s: Stack) -> None:
+    """The next instruction becomes this one: STATUS' = 0, NPC' = NPC + 4, PC' = NPC."""
+    runs_on(s)
+    s.to_alt(BAD)
+    congruent(s, [Term(word("npc'")), Term(word("pc'", keep=True), -1)], WRONG, minus=4)
+    s.from_alt(BAD)
+    collect(s)
+    delay_slot(s)
+
+
+def stand_still(s: Stack) -> None:
+    """PC' = PC, NPC' = NPC: the step traps or exits."""
+    s.move(BAD)
+    expect_equal(s, word("npc'"), word("npc"))
+    expect_equal(s, word("pc'"), word("pc", keep=True))
+
+
+def advance_or_trap(s: Stack, cause: int) -> None:
+    """As `advance` if the item `trap` is 0; else STATUS' = 0xC00000cc, NPC' = NPC, PC' = PC. `trap` stays."""
+    s.move(BAD)
+    for i in reversed(range(NIBBLES)):
+        expected = {NIBBLES - 1: TRAP_CLASS, 0: cause}.get(i)
+        if expected is None:
+            or_item(s, nibble("status'", i))
+        else:
+            _expect_if_trap(s, nibble("status'", i), expected)
+    s.to_alt()
+    s.copy(TRAP)
+    s.op(Op.NOT)
+    double(s, 2)
+    s.rename("step")
+    congruent(s, [Term(word("npc'")), Term(word("npc", keep=True), -1)], WRONG, minus="step")
+    s.from_alt(BAD)
+    collect(s)
+    _expect_pc_or_npc(s)
+
+
+def _expect_if_trap(s: Stack, item: str, value: int) -> None:
+    """stack:  bad  →  bad or (item ≠ value · trap)"""
+    s.move(item)
+    s.push(value)
+    s.push(0)
+    s.copy(TRAP)
+    select(s, "expected")
+    s.op(Op.SUB, "difference")
+    s.op(Op.BOOLOR, BAD)
+
+
+def _expect_pc_or_npc(s: Stack) -> None:
+    """PC' = PC if `trap`, else NPC: PC lies eight items below NPC, so the flag times eight selects the word."""
+    s.copy(TRAP)
+    double(s, 3)
+    s.rename("below")
+    s.move(BAD)
+    for i in reversed(range(NIBBLES)):
+        s.move(nibble("pc'", i))
+        pick_word(s, nibble("npc", i), nibble("pc", i), "below")
+        s.op(Op.SUB, "difference")
+        s.op(Op.BOOLOR, BAD)
+    s.drop("below")
+
+
+def pick_word(s: Stack, if_zero: str, if_eight: str, below: str) -> None:
+    """Copy one of two items that lie eight apart.
+
+    stack:  →  the first item if `below` is 0, the second if it is 8
+    """
+    assert s.depth(if_eight) == s.depth(if_zero) + NIBBLES
+    near = s.depth(if_zero)
+    s.copy(below)
+    if near:
+        s.push(near)
+        s.op(Op.ADD, "index")
+    s.pick_dynamic(near + NIBBLES, if_zero)
+
+
+def require_running(s: Stack) -> None:
+    """The step has an instruction: STATUS = 0, PC is a multiple of 4 from 0x1_0000 to below 0xFFFF_F000, else the leaf fails.
+
+    Consumes what is left of both words; NPC must be gone.
+    """
+    s.to_alt(BAD)
+    add_items(s, [nibble("status", i) for i in reversed(range(NIBBLES))], "sum")
+    s.op(Op.NOT, "running")
+    s.op(Op.VERIFY)
+    add_items(s, [nibble("pc", i) for i in (7, 6, 5, 4)], "high")
+    s.op(Op.DUP)
+    s.op(Op.VERIFY)  # not in the null guard
+    s.main[-1] = "high"
+    add_items(s, ["high", nibble("pc", 3)], "high")
+    s.push(ALL_ONES)
+    s.op(Op.NUMNOTEQUAL)
+    s.op(Op.VERIFY)  # not in the reserved page
+    s.drop(nibble("pc", 2), nibble("pc", 1))
+    s.move(nibble("pc", 0))
+    s.run(MULTIPLE_OF_4, 1, ("aligned",))
+    s.op(Op.VERIFY)
+    s.from_alt(BAD)

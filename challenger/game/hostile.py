@@ -1,0 +1,39 @@
+"""A challenger who objects without reason: he makes every choice at will and can never spend a disproof.
+
+Used to show that an honest operator survives whatever he picks, and that he pays for it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from challenger.game.challenger import Choose
+from challenger.game.kinds import CHAINS, MAP_STEP_CHAINS, STEP_CHAINS
+from challenger.game.state import GameState
+
+
+def hostile_move(state: GameState, rng: random.Random, route: Sequence[str] = ()) -> Choose | None:
+    """Any allowed move of the challenger; `route` names the moves he prefers where he has them; None where he has none."""
+    head, _, tail = state.turn.partition(".")
+    if head in CHAINS:
+        return _in_path(state, head, tail, rng)
+    if head == "choose":
+        options = state.arities[int(tail)]
+        return Choose(f"choose.{tail}", {f"search.{tail}.choice": (rng.randrange(options),)})
+    moves = {
+        "pick": ["pick_init", "pick_final", "pick_search"],
+        "pick_claim": [f"pick_claim{k}" for k in range(4)],
+        "verdict": [f"ask.{chain}" for chain in STEP_CHAINS],
+        "verdict_map": [f"ask.{chain}" for chain in MAP_STEP_CHAINS],
+    }[head]
+    wanted = [m for m in moves if m in route]
+    return Choose(wanted[0] if wanted else rng.choice(moves), {})
+
+
+def _in_path(state: GameState, chain: str, turn: str, rng: random.Random) -> Choose | None:
+    if not turn.startswith("cut"):
+        return None
+    plan = CHAINS[chain].plan
+    round_ = int(turn.removeprefix("cut"))
+    return Choose(f"{chain}.{turn}", {f"{plan.name}.{round_}.choice": (rng.randrange(plan.splits[round_]),)})

@@ -1,0 +1,57 @@
+"""From what the parties agreed on to the games' scripts: the `BuildGames` of a presigned graph, with caching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from btc_l2.zkvm.image import Image
+from challenger.presign.proposal import Proposal
+from challenger.turns import Game, GameInput, build_game
+from taproot.connectors.turn import GameScripts
+from taproot.errors import InvalidInput
+
+IMAGE_ROOT, ENDIAN = "image_root", "endian"
+
+
+def constants_of(image: Image) -> dict[str, bytes]:
+    """What the scripts depend on besides keys and terms."""
+    return {IMAGE_ROOT: image.root(), ENDIAN: image.endian.encode()}
+
+
+def game_inputs(proposal: Proposal) -> dict[str, GameInput]:
+    """The input of each game by challenger. Raises InvalidInput where a constant is missing or unknown."""
+    root, endian = (proposal.constants.get(name, b"") for name in (IMAGE_ROOT, ENDIAN))
+    if len(root) != 32 or endian not in (b"big", b"little"):
+        raise InvalidInput("the proposal names no image root or byte order; it belongs to another kind of program")
+    parties = proposal.parties
+    return {
+        name: GameInput(
+            challenger=name, operator_key=parties.operator.x_only, challenger_key=parties.party(name).x_only,
+            arities=proposal.terms.arities, public={**keys.operator, **keys.challenger}, image_root=root,
+            endian="big" if endian == b"big" else "little",
+        )
+        for name, keys in proposal.one_time.items()
+    }  # fmt: skip
+
+
+class GameLibrary:
+    """Games of one process: each is built once for the same input, whoever asks."""
+
+    def __init__(self) -> None:
+        self._built: list[tuple[GameInput, Game]] = []
+
+    def games(self, proposal: Proposal) -> dict[str, Game]:
+        """All games of a proposal."""
+        return {name: self._game(given) for name, given in game_inputs(proposal).items()}
+
+    def scripts(self, proposal: Proposal) -> Mapping[str, GameScripts]:
+        """The `BuildGames` function."""
+        return {name: game.scripts for name, game in self.games(proposal).items()}
+
+    def _game(self, given: GameInput) -> Game:
+        for known, game in self._built:
+            if known == given:
+                return game
+        game = build_game(given)
+        self._built.append((given, game))
+        return game
