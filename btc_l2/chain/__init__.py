@@ -1,0 +1,1 @@
+"""Bitcoin as the project sees it: one protocol, an embedded chain, bitcoind by RPC, relay policy."""

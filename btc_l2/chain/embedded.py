@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from btc_l2.chain import policy
 from btc_l2.chain.block import Block, assemble
 from btc_l2.chain.blocklog import BlockLog, read_transactions, write_transactions
 from btc_l2.chain.index import ChainIndex, CoinView
@@ -128,6 +129,7 @@ class EmbeddedChain:
     def broadcast(self, txs: Transaction | Sequence[Transaction]) -> None:
         """See `Chain.broadcast`."""
         package = [txs] if isinstance(txs, Transaction) else list(txs)
+        policy.check_package(package)
         unknown = [tx for tx in package if not self.confirmations(tx.txid)]
         try:
             self._mempool.accept(unknown)
@@ -213,7 +215,7 @@ class EmbeddedChain:
         try:
             outcome = self._state.process(raw)
         finally:
-            if outcome is None or outcome.error is not None:
+            if outcome is None or outcome.error is not None or not outcome.is_new:
                 self._log.drop_last()
         self._apply(raw, outcome)
         if outcome.error is not None:

@@ -106,6 +106,7 @@ class Outcome:
     """What one block did: (joined?, hash) of the blocks that joined or left the best chain; why it was refused."""
 
     events: list[tuple[bool, bytes]] = field(default_factory=list)
+    is_new: bool = True
     error: str | None = None
 
 
@@ -152,7 +153,7 @@ class Chainstate:
         except RuntimeError:
             return Outcome(error="block-decode-failed")
         try:
-            self._manager.process_block(block)
+            self._outcome.is_new = self._manager.process_block(block)
         except pbk.ProcessBlockException:
             self._invalid = True
         if self._fatal:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from btc_l2.chain.protocol import Rejected
+from btc_l2.chain.protocol import NO_PACKAGE, Rejected
 from btc_l2.chain.tapscript_policy import check_tapscript
 from taproot.tx import P2A_SCRIPT, Transaction, TxIn, TxOut
 from taproot.units import (
@@ -87,6 +87,17 @@ def check_truc(tx: Transaction, parents: Sequence[Transaction], ancestors: int, 
         raise Rejected("TRUC-violation", f"child of {tx.vbytes} vB, at most {TRUC_CHILD_MAX_VBYTES}")
     if siblings:
         raise Rejected("TRUC-violation", "the version 3 parent has an unconfirmed child already")
+
+
+def check_package(txs: Sequence[Transaction]) -> None:
+    """A package is one child, last, and parents of it that do not spend from each other (Core `packages.cpp`)."""
+    if len(txs) < 2:
+        return
+    *parents, child = txs
+    txids = {tx.txid for tx in parents}
+    related = any(i.prevout.txid in txids for tx in parents for i in tx.inputs)
+    if related or txids - {i.prevout.txid for i in child.inputs}:
+        raise Rejected(NO_PACKAGE, "give the parents of the last transaction, independent of each other")
 
 
 def check_chain_limits(vbytes_of_ancestors: Iterable[int], most_descendants: int) -> None:

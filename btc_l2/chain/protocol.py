@@ -18,6 +18,7 @@ from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxOut
 
 # `…-script-verify-flag-failed (what the interpreter says), input 0 of txid (wtxid …), spending …`
 _SCRIPT_ERROR = re.compile(r"([\w-]*script-verify-flag[\w-]*) \((.*?)\)(?:, (input \d+ of \w+).*)?$")
+NO_PACKAGE = "package-not-child-with-parents"
 COINBASE_MATURITY = 100  # blocks on top before a coinbase output may be spent
 
 
@@ -146,4 +147,6 @@ def _core_name(reason: str) -> str:
     """One name for what nodes and calls name differently: Knots splits TRUC-violation, a dry run shortens."""
     if reason.startswith("truc-"):
         return "TRUC-violation"
+    if reason.startswith("package topology disallowed"):
+        return NO_PACKAGE
     return "bad-txns-inputs-missingorspent" if reason == "missing-inputs" else reason

@@ -221,6 +221,21 @@ def test_a_package_with_a_false_witness_is_refused(chain: Chain) -> None:
     assert chain.mempool() == ()
 
 
+def test_a_package_is_one_child_with_its_parents(chain: Chain) -> None:
+    one, other = lock_coins(chain), lock_coins(chain)
+    parent = one.spend()
+    child = one.follow(parent).spend()
+    grandchild = one.follow(child).spend()
+    for package in ([parent, other.spend()], [parent, child, grandchild], [child, parent]):
+        with pytest.raises(Rejected) as refused:
+            chain.broadcast(package)
+        assert refused.value.reason == "package-not-child-with-parents"
+        assert chain.mempool() == ()
+    chain.broadcast([parent, child])
+    chain.broadcast([child, grandchild])
+    assert chain.mempool() == (parent, child, grandchild)
+
+
 def test_a_version_3_child_may_have_1000_vbytes(chain: Chain) -> None:
     lock, coins = lock_coins(chain), lock_coins(chain)
     parent = lock.spend(version=3)
@@ -389,6 +404,16 @@ def test_a_longer_branch_from_elsewhere_wins(chain: Chain) -> None:
     assert spend is not None and spend.tx == rival
     assert chain.confirmations(tx.txid) == 0
     assert chain.mempool() == ()
+
+
+def test_a_block_that_is_known_changes_nothing(backend: Backend) -> None:
+    backend.chain.mine(2)
+    tip = backend.chain.tip()
+    backend.chain.submit_block(backend.chain.block(1).serialize())
+    backend.chain.submit_block(backend.chain.block(2).serialize())
+    assert backend.chain.tip() == tip
+    backend.restart()
+    assert backend.chain.tip() == tip
 
 
 def test_a_block_that_breaks_a_rule_is_refused(chain: Chain) -> None:
