@@ -24,6 +24,7 @@ def program(path: Path, lines: str) -> Path:
 def test_bitcoind_is_named_by_the_environment_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = program(tmp_path / "mine", "true")
     program(tmp_path / "bitcoind", "true")
+    monkeypatch.delenv("BITCOIND", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_bitcoind() == tmp_path / "bitcoind"
     monkeypatch.setenv("BITCOIND", str(mine))
