@@ -80,8 +80,8 @@ class Bundle:
         proposal, signatures = _parse(content)
         try:
             graph = proposal.build_graph(build_games)
-        except InvalidInput as error:
-            raise VerificationFailed(f"no graph can be made of it: {error}") from error
+        except (InvalidInput, LookupError, ValueError, AssertionError) as error:  # scripts are made of what it says
+            raise VerificationFailed(f"no graph can be made of it: {error!r}") from error
         requests = graph.requests()
         if len(signatures) != len(requests):
             raise VerificationFailed(f"{len(signatures)} signatures, the graph needs {len(requests)}")
@@ -122,7 +122,7 @@ def _parse(content: bytes) -> tuple[Proposal, list[bytes]]:
     end = start + int.from_bytes(body[len(_MAGIC) : start], "little")
     try:
         return _read_header(json.loads(body[start:end]), body[end:])
-    except (InvalidInput, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (InvalidInput, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VerificationFailed(f"its header is not understood: {error}") from error
 
 

@@ -41,7 +41,7 @@ def make_turn(contract: Contract, owner: bytes, challenger: str, turn: Turn, val
     Raises InvalidInput for a leaf that does not begin with the keys it must.
     """
     mover, other = player(contract, challenger, turn.mover), player(contract, challenger, turn.mover.other)
-    known = {bytes(contract.key(party)): party for party in (N_OF_N, mover, challenger)}
+    known = {bytes(contract.key(party)): party for party in (N_OF_N, mover, other)}
     moves = [_read_path(move.leaf, known, {(N_OF_N,), (N_OF_N, mover)}) for move in turn.moves]
     disproofs = [_read_path(leaf, known, {(challenger,)}) for leaf in turn.disproofs]
     if any(path.leaf.items == 1 for path in moves):

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from challenger.presign.bundle import Bundle
+from challenger.presign.proposal import GameKeys, Proposal
+from challenger.presign.session import presign
 from taproot.connectors.turn import GameScripts, Leaf, Move, Role, Turn, make_leaf
-from taproot.graph import Funding
+from taproot.graph import Funding, Sign
 from taproot.hashes import hash160, sha256
-from taproot.keys import SecretKey
+from taproot.keys import SecretKey, sign_schnorr
 from taproot.script import Op, Script, script
 from taproot.terms import Parties, Party, Terms
-from taproot.tx import OutPoint
+from taproot.tx import OutPoint, Transaction
 
 NAMES = ("alice", "bob", "carol", "operator", "depositor")
 SECRETS = {name: SecretKey(sha256(b"toy " + name.encode())) for name in NAMES}
@@ -98,3 +102,51 @@ def make_game(parties: Parties, challenger: str, one_time: OneTime) -> GameScrip
 
 def make_games(parties: Parties) -> dict[str, GameScripts]:
     return {j: make_game(parties, j, one_time_keys(j)) for j in parties.challengers}
+
+
+def make_proposal(terms: Terms = TERMS, funding: Funding | None = None) -> Proposal:
+    parties = make_parties()
+    keys = {j: GameKeys(**one_time_keys(j)) for j in parties.challengers}
+    return Proposal(terms, parties, funding or make_funding(terms), keys, {"image_root": sha256(b"toy image")})
+
+
+def build_toy_games(proposal: Proposal) -> dict[str, GameScripts]:
+    """The `BuildGames` of this game."""
+    both = {j: {"operator": k.operator, "challenger": k.challenger} for j, k in proposal.one_time.items()}
+    return {j: make_game(proposal.parties, j, both[j]) for j in proposal.parties.challengers}
+
+
+def presign_toy(terms: Terms = TERMS, funding: Funding | None = None) -> Bundle:
+    return presign(make_proposal(terms, funding), SECRETS, build_toy_games)
+
+
+def signing(*names: str) -> dict[str, Sign]:
+    """Live signatures of these parties."""
+    return {name: partial(sign_schnorr, SECRETS[name]) for name in names}
+
+
+def witness_items(name: str, leaf: str) -> tuple[bytes, ...]:
+    """What a leaf of the game wants below its signatures."""
+    message = {"assert": "assert.0", "choose": "choose.1", "reveal": "reveal", "worse": "verdict"}.get(leaf)
+    message = leaf.replace("wrong", "assert") if leaf.startswith("wrong.") else message
+    return () if message is None else (preimage(name.split("/")[0], message),)
+
+
+def find_disproof(bundle: Bundle, name: str) -> str | None:
+    """The first disproof leaf if the transaction is a disproof."""
+    spend = bundle.graph.planned(name).inputs[0]
+    if spend.leaf is not None:
+        return None
+    paths = bundle.graph.outputs[spend.output].paths
+    return next(leaf for leaf, path in paths.items() if path.parties == (spend.slots[0].party,))
+
+
+def play(bundle: Bundle, name: str, leaf: str | None = None, fee_rate: float = 1.0) -> Transaction:
+    """The transaction as an honest player makes it; free ones pay to the player's key."""
+    planned = bundle.graph.planned(name)
+    leaf = leaf or find_disproof(bundle, name)
+    items = witness_items(name, leaf or planned.inputs[0].leaf or "")
+    if planned.free:
+        script_pubkey = planned.tx.outputs[0].script_pubkey
+        return bundle.graph.finalize(name, bundle.signatures, signing(*NAMES), script_pubkey, fee_rate, leaf, items)
+    return bundle.graph.assemble(name, bundle.signatures, signing(*NAMES), leaf, items)
