@@ -52,6 +52,9 @@ def hash_leaf(
     if (path is None) != isinstance(bit, int):
         raise ScriptError("a path is opened if and only if the bit is taken from it")
     openings = [parent, child, sibling, *([path] if path else [])]
+    for opening, digits in zip(openings, (NODE_DIGITS, NODE_DIGITS, NODE_DIGITS, PATH_DIGITS), strict=False):
+        if opening.script.effect.alt_delta != digits:
+            raise ScriptError(f"a value of {opening.script.effect.alt_delta} digits where {digits} are needed")
     code = join([prefix, *(o.script for o in openings), _body(bit, None)])
     items = 1 + sum(o.items for o in openings) - prefix.effect.delta
     return HashLeaf(check_leaf(code, items), items)
