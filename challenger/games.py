@@ -24,10 +24,11 @@ def game_inputs(proposal: Proposal) -> dict[str, GameInput]:
     if len(root) != 32 or endian not in (b"big", b"little"):
         raise InvalidInput("the proposal names no image root or byte order; it belongs to another kind of program")
     parties = proposal.parties
+    all_key = parties.aggregate().output_key
     return {
         name: GameInput(
-            challenger=name, operator_key=parties.operator.x_only, challenger_key=parties.party(name).x_only,
-            arities=proposal.terms.arities, public={**keys.operator, **keys.challenger}, image_root=root,
+            challenger=name, all_key=all_key, operator_key=parties.operator.x_only,
+            challenger_key=parties.party(name).x_only, arities=proposal.terms.arities, public={**keys.operator, **keys.challenger}, image_root=root,
             endian="big" if endian == b"big" else "little",
         )
         for name, keys in proposal.one_time.items()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from btc_l2.zkvm.outcome import Endian
 from challenger.commit import messages
 from challenger.disprove.access import PlainLeaf, plain_leaves
+from challenger.disprove.claim import CLAIM_LAYOUT
 from challenger.disprove.hash_leaf import HASH_HINT, hash_body
 from challenger.disprove.relations import relation, relation_names
 from challenger.disprove.told import told_leaf
@@ -25,7 +26,6 @@ from challenger.game.challenger import node_message
 from challenger.game.kinds import (
     CHAINS,
     CLAIM_CHAINS,
-    FINAL_ACCESS,
     MAP_STEP_CHAINS,
     STEP_CHAINS,
     Access,
@@ -33,21 +33,25 @@ from challenger.game.kinds import (
     origins_of_a,
     origins_of_b,
 )
+from challenger.game.rules import turn_after
 from challenger.game.semantics import MAP_TOLD_PLAINLY, NOT_MAP
 from challenger.game.state import FIRST_TURN
 from challenger.reveal import Check, Fixed, Keys, Open, Reveal, RevealLeaf, Same, reveal_leaf
 from taproot.connectors.turn import GameScripts, Move, Role, Turn
+from taproot.script import Op, Script, script
 
 MAP_ROW = "SYSCALL_MAP"
+IMAGE = "image"
 STEP_GROUPS = ("step.words", "step.before", "step.after")
 STEP_ROOTS = ("step.r1", "step.r2")
 
 
 @dataclass(frozen=True, slots=True)
 class GameInput:
-    """What the scripts of a game depend on: signing keys, one-time public keys, the program's image."""
+    """What the scripts of a game depend on: the n-of-n key, both sides' keys, one-time public keys, the program's image."""
 
     challenger: str
+    all_key: bytes
     operator_key: bytes
     challenger_key: bytes
     arities: tuple[int, ...]
@@ -96,31 +100,29 @@ class _Builder:
     def _key(self, role: Role) -> bytes:
         return self.given.operator_key if role is Role.OPERATOR else self.given.challenger_key
 
-    def _move(self, turn: str, mover: Role, name: str, after: str, reveals: Sequence[Reveal]) -> Move:
-        """A move: the other side's signature, then one-time signatures (or, without them, the mover's own)."""
-        own = () if reveals else (self._key(mover),)
-        leaf = reveal_leaf(name, f"the {mover.value} moves: {name}", (self._key(mover.other), *own), self.keys, reveals)
+    def _move(self, turn: str, mover: Role, name: str, reveals: Sequence[Reveal]) -> Move:
+        """A move: all have signed its transaction; the mover's one-time signatures (or, without them, his own) make it his."""
+        signers = (self.given.all_key,) if reveals else (self.given.all_key, self._key(mover))
+        leaf = reveal_leaf(name, f"the {mover.value} moves: {name}", signers, self.keys, reveals)
         self.leaves[turn, name] = leaf
-        return Move(name, leaf.tap, after)
+        return Move(name, leaf.tap, turn_after(name, self.given.arities))
 
     def _turn(
-        self, name: str, mover: Role, moves: Iterable[tuple[str, str, Sequence[Reveal]]],
+        self, name: str, mover: Role, moves: Mapping[str, Sequence[Reveal]],
         disproofs: Sequence[RevealLeaf] = (),
     ) -> None:  # fmt: skip
-        """A turn from (move, next turn, reveals) and its disproofs."""
-        made = tuple(self._move(name, mover, move, after, reveals) for move, after, reveals in moves)
+        """A turn from its moves, with what each reveals, and its disproofs."""
+        made = tuple(self._move(name, mover, move, reveals) for move, reveals in moves.items())
         self.leaves |= {(name, leaf.tap.name): leaf for leaf in disproofs}
         self.turns[name] = Turn(name, mover, made, tuple(leaf.tap for leaf in disproofs))
 
     def add_opening(self) -> None:
         """assert, pick, init, pick_claim."""
         asserted = [*(f"claim.{k}" for k in range(4)), "z0", "zN"]
-        self._turn("assert", Role.OPERATOR, [("assert", "pick", _checks(asserted))])
-        picks = {"init": "init", "final": f"{FINAL_ACCESS.kind}.open", "search": "search.0"}
-        self._turn("pick", Role.CHALLENGER, [(f"pick_{p}", after, ()) for p, after in picks.items()])
-        self._turn("init", Role.OPERATOR, [("init", "pick_claim", _checks(["init.1", "init.2", "init.3"]))])
-        claims = [(f"pick_{kind}", f"{kind}.open", ()) for kind in CLAIM_CHAINS]
-        self._turn("pick_claim", Role.CHALLENGER, claims)
+        self._turn("assert", Role.OPERATOR, {"assert": _checks(asserted)})
+        self._turn("pick", Role.CHALLENGER, {f"pick_{part}": () for part in ("init", "final", "search")})
+        self._turn("init", Role.OPERATOR, {"init": _checks(["init.1", "init.2", "init.3"])})
+        self._turn("pick_claim", Role.CHALLENGER, {f"pick_{chain}": () for chain in CLAIM_CHAINS})
 
     def add_search(self) -> None:
         """search.r, choose.r, step."""
@@ -128,21 +130,17 @@ class _Builder:
         for r, arity in enumerate(self.given.arities):
             shown = _checks(f"search.{r}.{k}" for k in range(1, arity))
             copied = (Same(f"search.{r - 1}"), *shown) if r else shown
-            self._turn(f"search.{r}", Role.OPERATOR, [(f"reveal.{r}", f"choose.{r}", copied)])
-            after = "step" if r == last else f"search.{r + 1}"
-            self._turn(f"choose.{r}", Role.CHALLENGER, [(f"choose.{r}", after, _checks([f"search.{r}.choice"]))])
+            self._turn(f"search.{r}", Role.OPERATOR, {f"reveal.{r}": copied})
+            self._turn(f"choose.{r}", Role.CHALLENGER, {f"choose.{r}": _checks([f"search.{r}.choice"])})
         step = (Same(f"search.{last}"), *_checks([*STEP_GROUPS, *STEP_ROOTS]))
-        moves = [("step", "verdict", step), ("step_map", "verdict_map", (*step, Check("step.key")))]
-        self._turn("step", Role.OPERATOR, moves)
+        self._turn("step", Role.OPERATOR, {"step": step, "step_map": (*step, Check("step.key"))})
 
     def add_verdicts(self) -> None:
         """verdict and verdict_map: relations, and which access to ask for."""
         plain = [*(self._relation(name) for name in relation_names()), self._plain("verdict", told_leaf(MAP_TOLD_PLAINLY))]
-        asks = [(f"ask.{chain}", f"{chain}.open", ()) for chain in STEP_CHAINS]
-        self._turn("verdict", Role.CHALLENGER, asks, plain)
-        map_asks = [(f"ask.{chain}", f"{chain}.open", ()) for chain in MAP_STEP_CHAINS]
+        self._turn("verdict", Role.CHALLENGER, _asks(STEP_CHAINS), plain)
         mapped = [self._relation(MAP_ROW), self._plain("verdict", told_leaf(NOT_MAP))]
-        self._turn("verdict_map", Role.CHALLENGER, map_asks, mapped)
+        self._turn("verdict_map", Role.CHALLENGER, _asks(MAP_STEP_CHAINS), mapped)
 
     def _disproof(
         self, name: str, plan: str, proves: str, reveals: Sequence[Reveal], hints: Sequence[str], body: Script
@@ -165,23 +163,18 @@ class _Builder:
         """X.open, X.cut0, X.show1, …, X.last, X.hash."""
         access, rounds = CHAINS[prefix], CHAINS[prefix].plan.rounds
         plain = [self._plain(access.kind, leaf) for leaf in plain_leaves(access)]
-        self._operator_turn(prefix, "open", "cut0", (*_bottom(access), *_cuts(access, 0)))
-        self._challenger_turn(prefix, 0, "show1", plain)
+        shown = {"open": (*_bottom(access), *_cuts(access, 0))}
         for r in range(1, rounds):
-            copied = Same(f"{access.plan.name}.{r - 1}")
-            self._operator_turn(prefix, f"show{r}", f"cut{r}", (copied, *_cuts(access, r)))
-            self._challenger_turn(prefix, r, "last" if r == rounds - 1 else f"show{r + 1}", ())
-        copied = Same(f"{access.plan.name}.{rounds - 1}")
-        self._operator_turn(prefix, "last", "hash", (copied, Check("path.sibling")))
-        self._turn(f"{prefix}.hash", Role.CHALLENGER, (), self._hash_leaves(access))
-
-    def _operator_turn(self, prefix: str, turn: str, after: str, reveals: Sequence[Reveal]) -> None:
-        self._turn(f"{prefix}.{turn}", Role.OPERATOR, [(f"{prefix}.{turn}", f"{prefix}.{after}", reveals)])
-
-    def _challenger_turn(self, prefix: str, round_: int, after: str, disproofs: Sequence[RevealLeaf]) -> None:
-        name = f"{prefix}.cut{round_}"
-        choice = Check(f"{CHAINS[prefix].plan.name}.{round_}.choice")
-        self._turn(name, Role.CHALLENGER, [(name, f"{prefix}.{after}", (choice,))], disproofs)
+            shown[f"show{r}"] = (Same(f"{access.plan.name}.{r - 1}"), *_cuts(access, r))
+        shown["last"] = (Same(f"{access.plan.name}.{rounds - 1}"), Check("path.sibling"))
+        for turn, reveals in shown.items():
+            name = f"{prefix}.{turn}"
+            self._turn(name, Role.OPERATOR, {name: reveals})
+        for r in range(rounds):
+            name = f"{prefix}.cut{r}"
+            choice = _checks([f"{access.plan.name}.{r}.choice"])
+            self._turn(name, Role.CHALLENGER, {name: choice}, () if r else plain)
+        self._turn(f"{prefix}.hash", Role.CHALLENGER, {}, self._hash_leaves(access))
 
     def _hash_leaves(self, access: Access) -> list[RevealLeaf]:
         sides = ("pre", "post") if access.writes else ("pre",)
@@ -200,19 +193,21 @@ class _Builder:
         plan = access.plan
         parent = node_message(access, side, edge) if origin is None else origin.message
         child = node_message(access, side, edge + 1)
-        bit = plan.path_bit(edge)
         path = [Fixed(f"{plan.name}.{r}", c) for r, c in enumerate(plan.choices_to(edge))]
         search = [Fixed(f"search.{r}", c) for r, c in (origin.choices if origin else ())]
-        opened = [Open(m) for m in HASH_ORDER(parent, child)]
-        constant = self.given.image_root if parent == IMAGE else None
-        reveals = [*path, *search, *(o for o in opened if o.message != IMAGE)]
+        opened = [Open(m) for m in (parent, child, "path.sibling", "path.address") if m != IMAGE]
+        body = hash_body(plan.path_bit(edge), self.given.image_root if parent == IMAGE else None)
         name = f"{side}.{edge}" if origin is None else f"{side}.{edge}.{origin.message}"
         proves = f"{plan.name} path: node at depth {edge} is not the hash of its children ({side})"
-        return self._disproof(name, plan.name, proves, reveals, (HASH_HINT,), hash_body(bit, constant))
+        return self._disproof(name, plan.name, proves, [*path, *search, *opened], (HASH_HINT,), body)
 
 
 def _checks(names: Iterable[str]) -> tuple[Reveal, ...]:
     return tuple(Check(name) for name in names)
+
+
+def _asks(chains: Iterable[str]) -> dict[str, tuple[Reveal, ...]]:
+    return {f"ask.{chain}": () for chain in chains}
 
 
 def _bottom(access: Access) -> tuple[Reveal, ...]:

@@ -121,8 +121,7 @@ class Player:
         if leaf is None:  # timeouts and slashes open nothing
             return ()
         signed = tracked.signed | self._sign_values(step)
-        own = (self._sign(self.graph.sighash(step.name, 0)),) if leaf.signers == 2 else ()
-        return (*leaf.witness(game.keys, signed, step.hints), *own)
+        return leaf.witness(game.keys, signed, step.hints)
 
     def _sign_values(self, step: Step) -> dict[str, Items]:
         assert step.game is not None

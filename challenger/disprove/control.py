@@ -14,9 +14,11 @@ from taproot.gadgets.nibbles import MULTIPLE_OF_4
 from taproot.gadgets.u32 import (
     NIBBLES,
     Term,
+    Word,
     add_items,
     congruent,
     double,
+    expect_constant,
     expect_equal,
     expect_zero,
     nibble,
@@ -31,20 +33,37 @@ WRONG = "wrong"  # a finding that is not yet in the flag
 TRAP = "trap"  # 1 if the instruction traps, else 0
 TRAP_CLASS = 12  # top nibble of STATUS after a trap, 8 after an exit
 ALL_ONES = 5 * 15  # sum of the five top nibbles of an address in the reserved page
-_STEPPING = ("pc", "npc", "status")  # these each row handles itself
+_STEPPING = ("pc", "npc")  # these each row handles itself
 
 
-def begin(own: Collection[str] = ()) -> Stack:
-    """The claim under a flag that already says whether the words that stay as they are do so.
+def begin(own: Collection[str] = (), may_trap: bool = False) -> Stack:
+    """The claim under a flag that already knows whether the words that stay are as before, and whether STATUS' is 0.
 
-    All of HI, LO, HEAP, LL, TLS stay but for those in `own`.
+    HI, LO, HEAP, LL, TLS stay and STATUS' = 0, but for those in `own`: these are left for the row. With `may_trap` the
+    nibbles 0 and 7 of STATUS', which a trap sets, are left on top.
     """
     s = Stack(*CLAIM_LAYOUT)
     s.push(0, BAD)
     for name in reversed(CONTROL):
-        if name not in _STEPPING and name not in own:
+        if name in own or name in _STEPPING:
+            continue
+        if name != "status":
             stays(s, name)
+        elif may_trap:
+            _park_trap_nibbles(s)
+        else:
+            expect_zero(s, word("status'"))
+    while s.alt:
+        s.from_alt()
+    s.move(BAD)
     return s
+
+
+def _park_trap_nibbles(s: Stack) -> None:
+    """stack:  status'…  bad  →  bad or (nibbles 1…6 ≠ 0); alt: → nibbles 7 and 0"""
+    s.to_alt(nibble("status'", 7))
+    expect_zero(s, Word(word("status'").items[1:7]))
+    s.to_alt(nibble("status'", 0))
 
 
 def stays(s: Stack, name: str) -> None:
@@ -61,44 +80,41 @@ def collect(s: Stack) -> None:
     s.rename(BAD)
 
 
-def runs_on(s: Stack) -> None:
-    """STATUS' = 0: the step neither traps nor exits."""
-    s.move(BAD)
-    expect_zero(s, word("status'"))
-
-
 def delay_slot(s: Stack) -> None:
-    """PC' = NPC."""
+    """PC' = NPC. Last of the control words: requires a running machine and leaves `words` under the flag."""
     s.move(BAD)
     expect_equal(s, word("pc'"), word("npc"))
+    require_running(s)
 
 
 def advance(s: Stack) -> None:
-    """The next instruction becomes this one: STATUS' = 0, NPC' = NPC + 4, PC' = NPC."""
-    runs_on(s)
-    s.to_alt(BAD)
-    congruent(s, [Term(word("npc'")), Term(word("pc'", keep=True), -1)], WRONG, minus=4)
-    s.from_alt(BAD)
-    collect(s)
+    """The next instruction becomes this one: NPC' = NPC + 4, PC' = NPC."""
+    plus_four(s, word("npc'"))
     delay_slot(s)
 
 
-def stand_still(s: Stack) -> None:
-    """PC' = PC, NPC' = NPC: the step traps or exits."""
+def plus_four(s: Stack, w: Word) -> None:
+    """stack:  w… bad  →  bad or (w ≠ PC' + 4)          where PC' = NPC is checked elsewhere"""
+    s.to_alt(BAD)
+    congruent(s, [Term(w), Term(word("pc'", keep=True), -1)], WRONG, minus=4)
+    s.from_alt(BAD)
+    collect(s)
+
+
+def stand_still(s: Stack, status: int) -> None:
+    """STATUS' is a constant, PC' = PC, NPC' = NPC: the step traps. Requires a running machine."""
     s.move(BAD)
-    expect_equal(s, word("npc'"), word("npc"))
+    expect_constant(s, word("status'"), status)
+    stays(s, "npc")
     expect_equal(s, word("pc'"), word("pc", keep=True))
+    require_running(s)
 
 
 def advance_or_trap(s: Stack, cause: int) -> None:
     """As `advance` if the item `trap` is 0; else STATUS' = 0xC00000cc, NPC' = NPC, PC' = PC. `trap` stays."""
     s.move(BAD)
-    for i in reversed(range(NIBBLES)):
-        expected = {NIBBLES - 1: TRAP_CLASS, 0: cause}.get(i)
-        if expected is None:
-            or_item(s, nibble("status'", i))
-        else:
-            _expect_if_trap(s, nibble("status'", i), expected)
+    _expect_if_trap(s, nibble("status'", 7), TRAP_CLASS)
+    _expect_if_trap(s, nibble("status'", 0), cause)
     s.to_alt()
     s.copy(TRAP)
     s.op(Op.NOT)
@@ -108,6 +124,7 @@ def advance_or_trap(s: Stack, cause: int) -> None:
     s.from_alt(BAD)
     collect(s)
     _expect_pc_or_npc(s)
+    require_running(s)
 
 
 def _expect_if_trap(s: Stack, item: str, value: int) -> None:
@@ -152,16 +169,27 @@ def pick_word(s: Stack, if_zero: str, if_eight: str, below: str) -> None:
 def require_running(s: Stack) -> None:
     """The step has an instruction: STATUS = 0, PC is a multiple of 4 from 0x1_0000 to below 0xFFFF_F000, else the leaf fails.
 
-    Consumes what is left of both words; NPC must be gone.
+    Consumes what is left of PC, NPC and STATUS; what lies above comes back.
     """
-    s.to_alt(BAD)
+    s.move(BAD)
+    above = s.depth(nibble("status", 7))
+    for _ in range(above):
+        s.to_alt()
     add_items(s, [nibble("status", i) for i in reversed(range(NIBBLES))], "sum")
     s.op(Op.NOT, "running")
     s.op(Op.VERIFY)
+    if s.main[-1] == nibble("npc", 7):
+        s.drop_top(NIBBLES)
+    _require_fetchable(s)
+    for _ in range(above):
+        s.from_alt()
+
+
+def _require_fetchable(s: Stack) -> None:
+    """stack:  pc…  →  (nothing); fails unless PC is a multiple of 4 from 0x1_0000 to below 0xFFFF_F000"""
     add_items(s, [nibble("pc", i) for i in (7, 6, 5, 4)], "high")
-    s.op(Op.DUP)
+    s.op(Op.DUP, "high", "high")
     s.op(Op.VERIFY)  # not in the null guard
-    s.main[-1] = "high"
     add_items(s, ["high", nibble("pc", 3)], "high")
     s.push(ALL_ONES)
     s.op(Op.NUMNOTEQUAL)
@@ -170,4 +198,3 @@ def require_running(s: Stack) -> None:
     s.move(nibble("pc", 0))
     s.run(MULTIPLE_OF_4, 1, ("aligned",))
     s.op(Op.VERIFY)
-    s.from_alt(BAD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from challenger.disprove.control import BAD, TRAP, WRONG, collect
+from challenger.disprove.control import BAD, WRONG, collect
 from taproot.gadgets.nibbles import HIGH_BIT, ODD
 from taproot.gadgets.u32 import (
     Word,
@@ -22,24 +22,24 @@ DEST = "dest"  # on the alt stack between `into_…` and `write`
 RETURN_ADDRESS = 31
 
 
-def into_rd(s: Stack) -> None:
-    """dest = rd (bits 15…11)."""
+def into_rd(s: Stack, unless: str = "") -> None:
+    """dest = rd (bits 15…11); 0 if the item `unless` is 1."""
     s.copy(nibble("instruction", 3))
     double(s)
     s.copy(nibble("instruction", 2))
     s.run(HIGH_BIT, 1, ("bit",))
     s.op(Op.ADD, "target")
-    _into(s)
+    _into(s, unless)
 
 
-def into_rt(s: Stack) -> None:
-    """dest = rt (bits 20…16)."""
+def into_rt(s: Stack, unless: str = "") -> None:
+    """dest = rt (bits 20…16); 0 if the item `unless` is 1."""
     s.copy(nibble("instruction", 5))
     s.run(ODD, 1, ("bit",))
     double(s, 4)
     s.copy(nibble("instruction", 4))
     s.op(Op.ADD, "target")
-    _into(s)
+    _into(s, unless)
 
 
 def into_number(s: Stack, register: int) -> None:
@@ -48,18 +48,19 @@ def into_number(s: Stack, register: int) -> None:
     expect_constant(s, Word(("dest.0", "dest.1")), register)
 
 
-def unless_trap(s: Stack) -> None:
-    """stack:  target  →  0 if `trap`, else target"""
+def zero_if(s: Stack, flag: str) -> None:
+    """stack:  x  →  0 if the item `flag` is 1, else x"""
+    name = s.main[-1]
     s.push(0)
     s.op(Op.SWAP)
-    s.copy(TRAP)
-    select(s, "target")
+    s.copy(flag)
+    select(s, name)
 
 
-def _into(s: Stack) -> None:
-    """stack:  dest… target  →  (nothing); alt: → dest; bad or (dest ≠ target, 0 after a trap)"""
-    if TRAP in s.main:
-        unless_trap(s)
+def _into(s: Stack, unless: str) -> None:
+    """stack:  dest… target  →  (nothing); alt: → dest; bad or (dest ≠ target)"""
+    if unless:
+        zero_if(s, unless)
     s.move("dest.1")
     double(s, 4)
     s.move("dest.0")

@@ -19,7 +19,15 @@ from btc_l2.zkvm.step import compute_claim, write_control, write_memory, write_r
 from btc_l2.zkvm.step import step as readable_step
 from challenger.game.kinds import CONTROL_ADDRESS, Access
 from challenger.game.paths import OpenedPath, nodes_above, open_path
-from challenger.game.prover import ShownStep, TraceProver, leaf_bytes, path_of_claim, place_of, with_word
+from challenger.game.prover import (
+    ShownStep,
+    TraceProver,
+    leaf_bytes,
+    path_of_claim,
+    place_of,
+    run_trace,
+    with_word,
+)
 from challenger.game.semantics import complete_claim, row_name
 from taproot.errors import InvalidInput
 
@@ -48,11 +56,11 @@ class LyingProver(TraceProver):
 
     def __init__(self, image: Image, claim: bytes, total: int, lie: StepLie, start: int, trace: Trace | None = None):
         super().__init__(image, claim, total, trace)
-        self.at = find_step(super().machine_at(start), lie.rows) + start
+        self.at = find_step(super().machine_at(start), lie) + start
         self.before = super().machine_at(self.at)
         self.lie = lie.forge(compute_claim(self.before), image.endian)
         self.trees = _write_all(self.before, self.lie, lie.tamper or {})
-        self.false_trace = Trace(self.trees["B"])
+        self.false_trace = run_trace(self.trees["B"], total - self.at - 1)
 
     def root_at(self, step: int) -> bytes:
         """True up to the lie, consistent with it afterwards."""
@@ -95,14 +103,23 @@ class LyingProver(TraceProver):
         return with_word(true, place_of(access, self.lie)[1], named[access.kind])
 
 
-def find_step(machine: Machine, rows: frozenset[str]) -> int:
-    """Steps until the first one whose instruction is one of `rows`; InvalidInput if it is too far away."""
+def find_step(machine: Machine, lie: StepLie) -> int:
+    """Steps until the first one where the lie can be told and leads to another state; InvalidInput if it is too far away."""
     for n in range(SEARCHED_STEPS):
         claim = compute_claim(machine)
-        if not rows or row_name(claim) in rows:
+        if (not lie.rows or row_name(claim) in lie.rows) and _matters(lie, claim, machine.endian):
             return n
         readable_step(machine)
-    raise InvalidInput(f"no {' or '.join(sorted(rows))} within {SEARCHED_STEPS} steps; choose another guest or lie")
+    raise InvalidInput(f"the lie cannot be told within {SEARCHED_STEPS} steps; choose another guest or lie")
+
+
+def _matters(lie: StepLie, claim: StepClaim, endian: Endian) -> bool:
+    false = lie.forge(claim, endian)
+    return bool(lie.tamper) or _writes(false) != _writes(claim)
+
+
+def _writes(claim: StepClaim) -> tuple[object, ...]:
+    return claim.after, claim.dest, claim.result, claim.address, claim.new
 
 
 def _write_all(before: Machine, claim: StepClaim, tamper: Mapping[str, Tamper]) -> dict[str, Machine]:
@@ -161,9 +178,9 @@ def _tamper_elsewhere(machine: Machine, claim: StepClaim) -> None:
     machine.store_word(place, machine.load_word(place) ^ BIT)
 
 
-def _tamper_register(machine: Machine, claim: StepClaim) -> None:
-    other = 8 if claim.dest != 8 else 9
-    machine.set_register(other, machine.register(other) ^ BIT)
+def _tamper_register(machine: Machine, _claim: StepClaim) -> None:
+    unused = 27  # $k1: no compiler touches it, so the lie is not overwritten later
+    machine.set_register(unused, machine.register(unused) ^ BIT)
 
 
 _ALU = frozenset({"XOR", "ADDU", "OR", "AND", "ADDIU"})
@@ -191,7 +208,7 @@ class InitLie(TraceProver):
         machine = image.machine(claim)
         place = image.entry | 0xFFC
         machine.store_word(place, machine.load_word(place) ^ BIT)
-        self.false_trace = Trace(machine)
+        self.false_trace = run_trace(machine, total)
 
     def root_at(self, step: int) -> bytes:
         """Roots of the changed program's run."""

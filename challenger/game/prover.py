@@ -85,6 +85,13 @@ def place_of(access: Access, claim: StepClaim | None) -> tuple[int, int]:
     return register_place(number[access.place])
 
 
+def run_trace(machine: Machine, total: int) -> Trace:
+    """The trace of a machine, run to its exit or to `total` steps."""
+    trace = Trace(machine)
+    trace.run(total)
+    return trace
+
+
 class TraceProver:
     """The truth about a program run on a claim, padded to `total` steps (an exited machine steps to itself)."""
 
@@ -92,7 +99,7 @@ class TraceProver:
         self.image = image
         self.claim = claim
         self.total = total
-        self.trace = trace or Trace(image.machine(claim))
+        self.trace = trace or run_trace(image.machine(claim), total)
         self._step = lru_cache(maxsize=4)(self._compute_step)
 
     def claim_leaf(self, k: int) -> bytes:
