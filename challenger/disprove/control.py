@@ -167,7 +167,7 @@ def pick_word(s: Stack, if_zero: str, if_eight: str, below: str) -> None:
 
 
 def require_running(s: Stack) -> None:
-    """The step has an instruction: STATUS = 0, PC is a multiple of 4 from 0x1_0000 to below 0xFFFF_F000, else the leaf fails.
+    """The step has an instruction: STATUS = 0, PC a multiple of 4 from 0x1_0000 to below 0xFFFF_F000; else the leaf fails.
 
     Consumes what is left of PC, NPC and STATUS; what lies above comes back.
     """

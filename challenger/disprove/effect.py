@@ -1,4 +1,4 @@
-"""What a step writes besides the control words: a register (`dest`, `result`) and a memory word (`address`, `old`, `new`)."""
+"""What a step writes besides control words: a register (`dest`, `result`), a memory word (`address`, `old`, `new`)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taproot.gadgets.u32 import NIBBLES, Word, negative, nibble, select, sign_extension
-from taproot.script import Op, Stack
+from taproot.script import Stack
 
 COUNT = 4  # nibbles of an immediate
 SIGN = nibble("instruction", COUNT - 1)
