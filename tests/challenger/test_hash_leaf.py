@@ -56,7 +56,7 @@ def true_parent(child: bytes, sibling: bytes, right: int) -> bytes:
 
 def wins(bit: PathBit, hint: int, parent: bytes, child: bytes, sibling: bytes, address: int = ADDRESS) -> bool:
     path = () if isinstance(bit, int) else PATH.sign(SEEDS["path"], path_digits(address))
-    nodes = [signed("parent", parent), signed("child", child), signed("sibling", sibling)]
+    nodes = signed("parent", parent), signed("child", child), signed("sibling", sibling)
     return accepts(leaf_for(bit).script.code, hash_leaf_witness(hint, *nodes, path))
 
 
@@ -131,10 +131,10 @@ def test_digits_written_longer_win_nothing() -> None:
     chains = len(NODE.bases)
     for i in range(64):
         items[chains + i] = (items[chains + i] or b"\x00") + b"\x00"
-    others = signed("child", CHILD), signed("sibling", SIBLING)
-    assert not any(accepts(leaf.script.code, hash_leaf_witness(h, items, *others)) for h in range(0, 64, 7))
+    child, sibling = signed("child", CHILD), signed("sibling", SIBLING)
+    assert not any(accepts(leaf.script.code, hash_leaf_witness(h, items, child, sibling)) for h in range(0, 64, 7))
     false = NODE.sign(SEEDS["parent"], digits_of(with_changed(parent, 7)))
-    assert accepts(leaf.script.code, hash_leaf_witness(7, false, *others))
+    assert accepts(leaf.script.code, hash_leaf_witness(7, false, child, sibling))
 
 
 def test_the_challenger_cannot_change_what_was_signed() -> None:
@@ -154,7 +154,7 @@ def test_the_prefix_runs_first() -> None:
     prefix = CHOICE.check_is(CHOICE.public(SEEDS["choice"]), 2)
     leaf = hash_leaf(opening("parent"), opening("child"), opening("sibling"), opening("path"), place(9), prefix)
     parent = with_changed(true_parent(CHILD, SIBLING, ADDRESS >> 9 & 1), 40)
-    nodes = [signed("parent", parent), signed("child", CHILD), signed("sibling", SIBLING)]
+    nodes = signed("parent", parent), signed("child", CHILD), signed("sibling", SIBLING)
     path = PATH.sign(SEEDS["path"], path_digits(ADDRESS))
     chosen = [CHOICE.sign(SEEDS["choice"], [k]) for k in range(3)]
     assert leaf.items == leaf_for(place(9)).items + 1
@@ -165,13 +165,9 @@ def test_the_prefix_runs_first() -> None:
 
 def test_constants_can_stand_for_signed_nodes() -> None:
     true = true_parent(CHILD, SIBLING, 0)
-    for parent, hint, won in (
-        (true, 12, False),
-        (with_changed(true, 12), 12, True),
-        (with_changed(true, 12), 13, False),
-    ):
-        constant = [open_constant(digits_of(node)) for node in (parent, CHILD)]
-        leaf = hash_leaf(*constant, opening("sibling"), None, 0, Script())
+    false, child = with_changed(true, 12), open_constant(digits_of(CHILD))
+    for parent, hint, won in ((true, 12, False), (false, 12, True), (false, 13, False)):
+        leaf = hash_leaf(open_constant(digits_of(parent)), child, opening("sibling"), None, 0, Script())
         assert accepts(leaf.script.code, hash_leaf_witness(hint, (), (), signed("sibling", SIBLING))) == won
 
 
@@ -180,11 +176,8 @@ def test_the_body_alone_takes_a_constant_parent() -> None:
     true = true_parent(CHILD, SIBLING, ADDRESS >> bit & 1)
     opened = opening("child").script + opening("sibling").script + path.script
     items = (*signed("sibling", SIBLING), *signed("child", CHILD))
-    for parent, hint, won in (
-        (true, 50, False),
-        (with_changed(true, 50), 50, True),
-        (with_changed(true, 50), 49, False),
-    ):
+    false = with_changed(true, 50)
+    for parent, hint, won in ((true, 50, False), (false, 50, True), (false, 49, False)):
         leaf = check_leaf(opened + hash_body(bit, parent), len(items) + 1)
         assert accepts(leaf.code, (encode_number(hint), *items)) == won
 
