@@ -1,4 +1,4 @@
-"""Text of the command line → values: numbers, memory ranges, registers, bytes from a file or in hex."""
+"""Text of the command line → values: numbers, registers, bytes from a file or in hex."""
 
 from __future__ import annotations
 
@@ -25,15 +25,6 @@ def parse_u32(text: str, what: str) -> int:
     if not 0 <= value <= U32:
         raise InvalidInput(f"{what} {text!r} is not a number of 32 bits; give decimal or 0x…")
     return value
-
-
-def parse_range(text: str) -> tuple[int, int]:
-    """`ADDR:LEN` → address and number of bytes, inside the 4 GiB of memory."""
-    address, _, length = text.partition(":")
-    start, count = parse_u32(address, "address"), parse_u32(length, "length")
-    if start + count > U32 + 1:
-        raise InvalidInput(f"range {text!r} ends behind the memory of 4 GiB; shorten it")
-    return start, count
 
 
 def parse_register(text: str) -> tuple[str, int]:

@@ -1,0 +1,208 @@
+"""`btc-l2 vm`: run a program on the zkMIPS machine, see its roots, single steps and instructions.
+
+IMAGE is an ELF file, with `--raw ADDR --endian ORDER` a file of plain bytes, or the name of a guest of the project
+(then its default statement is used unless another is given). The commands succeed when the machine did what was
+asked, whatever the guest's exit code is: that is part of the result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from btc_l2.cli.output import print_document, print_rows
+from taproot.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from btc_l2.cli.execution import Run
+    from btc_l2.zkvm.state import Machine
+    from btc_l2.zkvm.witness import StepWitness
+
+app = typer.Typer(help="Run programs on the zkMIPS machine.", no_args_is_help=True)
+
+MOST_STEPS = 1 << 32  # as many as the search of the dispute can cover
+
+ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="ELF file, file of plain bytes (--raw) or guest.")]
+Raw = Annotated[str | None, typer.Option(metavar="ADDR", help="IMAGE is plain bytes, loaded and entered here.")]
+Order = Annotated[str | None, typer.Option("--endian", metavar="big|little", help="Byte order of plain bytes.")]
+Statement = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="Content of the statement page.")]
+Claim = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="The claim, up to 128 bytes; default zero.")]
+Reg = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Register at the start: $4, a0, pc, hi …")]
+Blob = Annotated[list[str] | None, typer.Option(metavar="FILE", help="A blob that the guest may map.")]
+Kernel = Annotated[bool, typer.Option("--kernel/--no-kernel", help="Load the guest micro kernel at 0x80000000.")]
+Reference = Annotated[bool, typer.Option("--reference", help="Run the readable step instead of the compiled machine.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+
+@app.command("run")
+def run_program(
+    image: ImageArgument,
+    raw: Raw = None,
+    endian: Order = None,
+    statement: Statement = None,
+    claim: Claim = None,
+    reg: Reg = None,
+    blob: Blob = None,
+    stop_pc: Annotated[str | None, typer.Option(metavar="ADDR", help="Stop before this address or symbol.")] = None,
+    max_steps: Annotated[int, typer.Option(min=0, help="Stop after so many steps.")] = MOST_STEPS,
+    dump: Annotated[list[str] | None, typer.Option(metavar="ADDR:LEN", help="Show memory at the end.")] = None,
+    kernel: Kernel = False,
+    reference: Reference = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run until the exit, a stop address or a number of steps; show where the machine stands then."""
+    from btc_l2.cli.execution import execute
+    from btc_l2.cli.program import load_program
+
+    if kernel:
+        raise Unavailable("this version has no guest micro kernel; it cannot be loaded; run with --no-kernel")
+    program = load_program(image, raw, endian, statement, claim, reg or [], blob or [])
+    ranges = [program.find_range(text) for text in dump or []]
+    stop = program.find_address(stop_pc) if stop_pc is not None else None
+    done = execute(program.machine(), max_steps, stop, reference)
+    print_document(_describe_run(done, ranges) if as_json else _tell_run(done, ranges), as_json)
+
+
+@app.command("root")
+def show_root(
+    image: ImageArgument,
+    raw: Raw = None,
+    endian: Order = None,
+    statement: Statement = None,
+    claim: Claim = None,
+    as_json: AsJson = False,
+) -> None:
+    """Root of the state before the first step: the image root, with a claim z_0."""
+    from btc_l2.cli.program import load_program
+
+    root = load_program(image, raw, endian, statement, claim).machine().root().hex()
+    if as_json:
+        print_document({"root": root}, as_json)
+    else:
+        print(root)
+
+
+@app.command("claim")
+def show_claim(
+    guest: Annotated[str, typer.Argument(metavar="GUEST", help="Name of a guest of the project.")],
+    statement: Statement = None,
+    as_json: AsJson = False,
+) -> None:
+    """The claim (128 bytes) that a guest accepts, found by running it once."""
+    from btc_l2.cli.arguments import parse_bytes
+    from btc_l2.guests import find_guest
+
+    given = parse_bytes(statement, "statement") if statement is not None else None
+    claim = find_guest(guest).honest_claim(given).hex()
+    if as_json:
+        print_document({"claim": claim}, as_json)
+    else:
+        print(claim)
+
+
+@app.command("step")
+def show_step(
+    image: ImageArgument,
+    at: Annotated[int, typer.Option(min=0, help="Steps to make before the one that is shown.")] = 0,
+    raw: Raw = None,
+    endian: Order = None,
+    statement: Statement = None,
+    claim: Claim = None,
+    reg: Reg = None,
+    blob: Blob = None,
+    reference: Reference = False,
+    as_json: AsJson = False,
+) -> None:
+    """One step as it would be claimed in a dispute: what it reads and writes, and the four roots around it."""
+    from btc_l2.cli.execution import execute
+    from btc_l2.cli.program import load_program
+    from btc_l2.zkvm.witness import step_witness
+
+    machine = load_program(image, raw, endian, statement, claim, reg or [], blob or []).machine()
+    execute(machine, at, None, reference)
+    print_document({"index": at, **_describe_step(machine, step_witness(machine))}, as_json)
+
+
+@app.command("disasm")
+def disassemble_program(
+    image: ImageArgument,
+    start: Annotated[str | None, typer.Option("--from", metavar="ADDR", help="First address; default entry.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of instructions.")] = 32,
+    raw: Raw = None,
+    endian: Order = None,
+    as_json: AsJson = False,
+) -> None:
+    """Instructions of an image as text, in the way of GNU objdump."""
+    from btc_l2.cli.program import load_program
+    from btc_l2.zkvm.disasm import disassemble, name_addresses
+
+    program = load_program(image, raw, endian)
+    loaded = program.image
+    first = program.find_address(start) if start is not None else loaded.entry
+    if first % 4 or first + 4 * count > 1 << 32:
+        raise InvalidInput(f"{count} instructions from {first:#x} on do not exist; give an aligned address below 2^32")
+    machine, names = loaded.machine(), name_addresses(loaded.symbols)
+    rows = []
+    for address in range(first, first + 4 * count, 4):
+        word = machine.load_word(address)
+        text = disassemble(word, address, names).replace("\t", " ")
+        rows.append((f"{address:08x}", f"{word:08x}", names.get(address, ""), text))
+    print_rows(("address", "word", "symbol", "instruction"), rows, as_json)
+
+
+def _describe_run(run: Run, ranges: list[tuple[int, int]]) -> dict[str, Any]:
+    machine = run.machine
+    return {
+        "steps": run.steps,
+        "pc": machine.control.pc,
+        "exited": machine.exited,
+        "exit_code": machine.exit_code,
+        "trap": machine.trap,
+        "registers": list(machine.registers),
+        "hi": machine.control.hi,
+        "lo": machine.control.lo,
+        "root": machine.root().hex(),
+        "dump": [{"address": at, "bytes": machine.read_bytes(at, length).hex()} for at, length in ranges],
+        "stdout": "",  # only the micro kernel knows files
+        "steps_per_second": run.steps_per_second,
+    }
+
+
+def _tell_run(run: Run, ranges: list[tuple[int, int]]) -> dict[str, Any]:
+    """The same for people: addresses and registers in hexadecimal, no line without content."""
+    from btc_l2.cli.arguments import REGISTER_NAMES
+
+    fields = _describe_run(run, ranges)
+    del fields["stdout"], fields["dump"]
+    words = [*zip(REGISTER_NAMES, fields["registers"], strict=True), ("hi", fields.pop("hi")), ("lo", fields.pop("lo"))]
+    fields["pc"] = f"{fields['pc']:#010x}"
+    fields["registers"] = " ".join(f"{name}={value:#x}" for name, value in words if value) or "all zero"
+    dumps = {f"{at:#010x}": run.machine.read_bytes(at, length).hex() for at, length in ranges}
+    return fields | dumps
+
+
+def _describe_step(machine: Machine, witness: StepWitness) -> dict[str, Any]:
+    from btc_l2.zkvm.disasm import disassemble
+
+    claim = witness.claim
+    return {
+        "text": disassemble(claim.instruction, claim.before.pc & ~3).replace("\t", " "),
+        "pc": claim.before.pc,
+        "instruction": claim.instruction,
+        "a": claim.a,
+        "b": claim.b,
+        "dest": claim.dest,
+        "result": claim.result,
+        "address": claim.address,
+        "old": claim.old,
+        "new": claim.new,
+        "key": claim.key.hex(),
+        "before": claim.before._asdict(),
+        "after": claim.after._asdict(),
+        "root_before": witness.pre.hex(),
+        "root_control": witness.r1.hex(),
+        "root_register": witness.r2.hex(),
+        "root_after": witness.post.hex(),
+        "exited": machine.exited,
+    }
