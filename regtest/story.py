@@ -94,6 +94,7 @@ class Stage:
         self.chain, self.plot, self.folder, self.progress = chain, plot, folder, progress
         self.timings: dict[str, float] = {}
         self.image = plot.guest.load_image(plot.statement)
+        self.blobs = plot.guest.blobs()
         self.cast = make_cast(plot.seed)
         progress("funding wallets")
         self.wallets = fund_wallets(chain, self.cast, plot.terms)
@@ -121,23 +122,23 @@ class Stage:
             prover = self._lie_about_a_step(honest)
             return prover, prover.at
         if plot.lie == "initial":
-            return InitLie(self.image, honest, total), None
+            return InitLie(self.image, honest, total, self.blobs), None
         if plot.lie == "final":
-            return FinalLie(self.image, bytes([honest[0] ^ 1]) + honest[1:], total), None
+            return FinalLie(self.image, bytes([honest[0] ^ 1]) + honest[1:], total, blobs=self.blobs), None
         if plot.lie is not None:
             raise InvalidInput(f"no lie is called {plot.lie!r}; choose one of {', '.join((*STEP_LIES, 'initial', 'final'))}")
-        return TraceProver(self.image, honest, total), None
+        return TraceProver(self.image, honest, total, blobs=self.blobs), None
 
     def _lie_about_a_step(self, honest: bytes) -> LyingProver:
         """Tell the lie in the middle of the run; claim what the false run computes, if it still decides."""
         plot = self.plot
         lie = STEP_LIES[plot.lie or ""]
-        trial = TraceProver(self.image, honest, plot.terms.steps)
+        trial = TraceProver(self.image, honest, plot.terms.steps, blobs=self.blobs)
         start = int(trial.trace.run() * plot.lie_at)
-        blind = LyingProver(self.image, honest, plot.terms.steps, lie, start, trial.trace)
+        blind = LyingProver(self.image, honest, plot.terms.steps, lie, start, trial.trace, self.blobs)
         end = blind.machine_at(plot.terms.steps)
         claim = claim_of_result(end.read_bytes(plot.guest.result_address, RESULT_BYTES)) if end.exited else honest
-        return LyingProver(self.image, claim, plot.terms.steps, lie, start)
+        return LyingProver(self.image, claim, plot.terms.steps, lie, start, blobs=self.blobs)
 
     def _sign(self) -> Bundle:
         """Lock the standing outputs, make all keys, presign the whole graph."""
@@ -163,7 +164,7 @@ class Stage:
 
         def truth_of(claim: bytes) -> TraceProver:
             if claim not in truths:
-                truths[claim] = TraceProver(self.image, claim, plot.terms.steps)
+                truths[claim] = TraceProver(self.image, claim, plot.terms.steps, blobs=self.blobs)
             return truths[claim]
 
         def shared(name: str) -> dict[str, Any]:

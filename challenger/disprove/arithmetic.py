@@ -22,6 +22,7 @@ def add(s: Stack) -> None:
     advance_or_trap(s, OVERFLOW)
 
     into_rd(s, unless=TRAP)
+    s.drop(TRAP)
     no_access(s)
     _result_is_sum(s)
     write(s)
@@ -33,6 +34,7 @@ def addi(s: Stack) -> None:
     advance_or_trap(s, OVERFLOW)
 
     into_rt(s, unless=TRAP)
+    s.drop(TRAP)
     no_access(s)
     _result_is_sum(s)
     write(s)
@@ -65,6 +67,7 @@ def sub(s: Stack) -> None:
     advance_or_trap(s, OVERFLOW)
 
     into_rd(s, unless=TRAP)
+    s.drop(TRAP)
     no_access(s)
     _result_is_sum(s)
     write(s)

@@ -66,10 +66,10 @@ def _park_trap_nibbles(s: Stack) -> None:
     s.to_alt(nibble("status'", 0))
 
 
-def stays(s: Stack, name: str) -> None:
-    """stack:  w…  w'…  bad  →  bad or (w' ≠ w)"""
+def stays(s: Stack, name: str, keep: bool = False) -> None:
+    """stack:  w…  w'…  bad  →  bad or (w' ≠ w)          `keep` leaves the word before"""
     s.move(BAD)
-    expect_equal(s, word(f"{name}'"), word(name))
+    expect_equal(s, word(f"{name}'"), word(name, keep))
 
 
 def collect(s: Stack) -> None:
@@ -167,7 +167,7 @@ def pick_word(s: Stack, if_zero: str, if_eight: str, below: str) -> None:
 
 
 def require_running(s: Stack) -> None:
-    """The step has an instruction: STATUS = 0, PC a multiple of 4 from 0x1_0000 to below 0xFFFF_F000; else the leaf fails.
+    """The step has an instruction: STATUS = 0, PC a multiple of 4, 0x1_0000 ≤ PC < 0xFFFF_F000; else the leaf fails.
 
     Consumes what is left of PC, NPC and STATUS; what lies above comes back.
     """

@@ -5,13 +5,13 @@ from __future__ import annotations
 from challenger.disprove.control import BAD, WRONG, collect
 from taproot.gadgets.nibbles import HIGH_BIT, ODD
 from taproot.gadgets.u32 import (
+    TOP,
     Word,
     double,
     expect_constant,
     expect_equal,
     expect_zero,
     nibble,
-    nonzero,
     select,
     word,
 )
@@ -74,14 +74,19 @@ def _into(s: Stack, unless: str) -> None:
 def write(s: Stack) -> None:
     """The result is right: where `dest` is 0 it must be 0, else `wrong` says whether it is.
 
-    stack:  result… wrong  →  (nothing); alt: dest →; bad or (dest ? wrong : result ≠ 0)
+    stack:  result… bad wrong  →  bad or (dest ? wrong : result ≠ 0); alt: dest  →
     """
+    s.to_alt(BAD)
     s.to_alt(WRONG)
-    nonzero(s, word("result"), "some")
-    s.from_alt()
-    s.from_alt()
+    s.move(RESULT.items[TOP], "some")
+    expect_zero(s, Word(RESULT.items[:TOP]))
+    for name in (WRONG, BAD, DEST):
+        s.from_alt(name)
     s.op(Op.NOT, "none")
+    s.op(Op.SWAP, "none", BAD)
+    s.to_alt()
     select(s, WRONG)
+    s.from_alt()
     collect(s)
 
 
@@ -91,11 +96,22 @@ def no_access(s: Stack) -> None:
     expect_zero(s, word("address"))
 
 
-def no_write(s: Stack) -> None:
-    """dest = 0, result = 0."""
+def no_register(s: Stack) -> None:
+    """dest = 0."""
+    into_number(s, 0)
+
+
+def no_result(s: Stack) -> None:
+    """result = 0."""
     s.move(BAD)
-    expect_zero(s, Word(("dest.0", "dest.1")))
     expect_zero(s, word("result"))
+
+
+def nothing_written(s: Stack) -> None:
+    """dest = 0, address = 0, result = 0."""
+    no_register(s)
+    no_access(s)
+    no_result(s)
 
 
 def no_store(s: Stack) -> None:

@@ -3,8 +3,8 @@
 A relation's body starts on the digits of the claim (`claim.CLAIM_LAYOUT`), which the operator signed, and ends with one
 item: true iff the claim contradicts the instruction's meaning. It fails where the claim is none of this instruction.
 Given `before`, `instruction`, `a`, `b`, `old`, which the access game checks, it says what every other value must be.
-The rows, with EXITED and BAD_FETCH for states without an instruction, share out all states and words, so that a claim has
-exactly one relation. Normative text: `docs/spec/machine.md`, "The claim about a step".
+The rows, with EXITED and BAD_FETCH for states without an instruction, share out all states and words, so that a claim
+has exactly one relation. Normative text: `docs/spec/machine.md`, "The claim about a step".
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from btc_l2.zkvm.step import step as readable_step
 from challenger.game.kinds import CONTROL_ADDRESS, Access
 from challenger.game.paths import OpenedPath, nodes_above, open_path
 from challenger.game.prover import (
+    Blobs,
     ShownStep,
     TraceProver,
     leaf_bytes,
@@ -54,8 +55,11 @@ class StepLie:
 class LyingProver(TraceProver):
     """Leaves the true trace at the first step from `start` on that fits the lie."""
 
-    def __init__(self, image: Image, claim: bytes, total: int, lie: StepLie, start: int, trace: Trace | None = None):
-        super().__init__(image, claim, total, trace)
+    def __init__(
+        self, image: Image, claim: bytes, total: int, lie: StepLie, start: int, trace: Trace | None = None,
+        blobs: Blobs | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(image, claim, total, trace, blobs)
         self.at = find_step(super().machine_at(start), lie) + start
         self.before = super().machine_at(self.at)
         self.lie = lie.forge(compute_claim(self.before), image.endian)
@@ -203,9 +207,9 @@ STEP_LIES: dict[str, StepLie] = {
 class InitLie(TraceProver):
     """z_0 comes from another program: one word of its entry page is changed, the run of it is told truly."""
 
-    def __init__(self, image: Image, claim: bytes, total: int) -> None:
-        super().__init__(image, claim, total)
-        machine = image.machine(claim)
+    def __init__(self, image: Image, claim: bytes, total: int, blobs: Blobs | None = None) -> None:
+        super().__init__(image, claim, total, blobs=blobs)
+        machine = self.start()
         place = image.entry | 0xFFC
         machine.store_word(place, machine.load_word(place) ^ BIT)
         self.false_trace = run_trace(machine, total)

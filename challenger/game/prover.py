@@ -6,7 +6,7 @@ The operator answers from it, the challenger compares with it. `TraceProver` is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,8 +26,7 @@ from challenger.game.kinds import (
 )
 from challenger.game.paths import OpenedPath, open_path
 
-MAP_WORD = 0x0000_008C
-SLOTS = 15
+Blobs = Mapping[bytes, bytes]  # by root
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +94,23 @@ def run_trace(machine: Machine, total: int) -> Trace:
 class TraceProver:
     """The truth about a program run on a claim, padded to `total` steps (an exited machine steps to itself)."""
 
-    def __init__(self, image: Image, claim: bytes, total: int, trace: Trace | None = None) -> None:
+    def __init__(
+        self, image: Image, claim: bytes, total: int, trace: Trace | None = None, blobs: Blobs | None = None
+    ) -> None:
         self.image = image
         self.claim = claim
         self.total = total
-        self.trace = trace or run_trace(image.machine(claim), total)
+        self.blobs = blobs
+        self.trace = trace or run_trace(self.start(), total)
         self._step = lru_cache(maxsize=4)(self._compute_step)
+
+    def start(self) -> Machine:
+        """The machine before the first step."""
+        return self.image.machine(self.claim, self.blobs)
 
     def claim_leaf(self, k: int) -> bytes:
         """Leaf k of the claim as it stands in the tree."""
-        return self.image.machine(self.claim).leaf(CLAIM_ADDRESS // LEAF_BYTES + k)
+        return self.start().leaf(CLAIM_ADDRESS // LEAF_BYTES + k)
 
     def init_machines(self) -> list[Machine]:
         """The image, and the image after one, two, three, four claim leaves were written."""
