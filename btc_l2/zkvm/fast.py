@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 from btc_l2.zkvm.layout import PAGE_WORDS, PROGRAM_END, REGION_BYTES, REGION_PAGES
 from btc_l2.zkvm.page import Page
@@ -110,7 +111,7 @@ class Arena:
 
     def _take_back(self, machine: Machine) -> None:
         """Give the pages that were written to the machine, and know them as loaded."""
-        numbers = np.flatnonzero(self._dirty)
+        numbers = self._written_pages()
         self._dirty[numbers] = 0
         pages = [Page(self._pages[number].copy()) for number in numbers]
         written: list[int] = numbers.tolist()
@@ -120,6 +121,12 @@ class Arena:
             self._loaded.setdefault(number // REGION_PAGES, {})[number % REGION_PAGES] = page
         for region in {number // REGION_PAGES for number in written}:
             self._sources[region] = machine.memory.regions[region]
+
+    def _written_pages(self) -> NDArray[np.int64]:
+        """Numbers of the pages marked dirty; looked for eight at a time, because most runs write few."""
+        eights = np.flatnonzero(self._dirty.view(np.uint64))
+        candidates = (eights[:, np.newaxis] * 8 + np.arange(8)).ravel()
+        return np.asarray(candidates[self._dirty[candidates] != 0], dtype=np.int64)
 
 
 _free: list[Arena] = []

@@ -1,0 +1,167 @@
+"""The fast machine and the readable step are the same machine: every row, both byte orders, traps, programs."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from btc_l2.zkvm.decode import decode
+from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.isa import BY_NAME, INSTRUCTIONS, Instruction
+from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.state import Machine
+from btc_l2.zkvm.step import step
+from tests.zkvm.programs import CODE, DATA, EDGE_VALUES, encode, machine_with, random_machine, random_value, random_word
+
+ENDIANS: tuple[Endian, ...] = ("big", "little")
+WORDS = st.one_of(st.sampled_from(EDGE_VALUES), st.integers(0, 0xFFFF_FFFF))
+# Around every border of the address map, and in the middle of data
+ADDRESSES = st.one_of(
+    st.integers(DATA - 8, DATA + 8),
+    st.builds(
+        lambda border, distance: border + distance & 0xFFFF_FFFF,
+        st.sampled_from((0, 0x1_0000, 0x8000_0000, 0xC000_0000, 0xFC00_0000, 0xFFFF_D000, 0xFFFF_E000, 0xFFFF_F000)),
+        st.integers(-5, 5),
+    ),
+)
+
+
+def agree(machine: Machine, steps: int) -> Machine:
+    """Run both; assert that they end in the same state with the same root; return it."""
+    fast, slow = machine.copy(), machine.copy()
+    made = run(fast, steps)
+    count = 0
+    while count < steps and not slow.exited:
+        step(slow)
+        count += 1
+    assert made == count
+    assert (fast.control, fast.registers) == (slow.control, slow.registers)
+    assert fast.root() == slow.root()
+    return fast
+
+
+@pytest.mark.parametrize("endian", ENDIANS)
+@pytest.mark.parametrize("row", INSTRUCTIONS, ids=lambda row: row.name)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_kernel_and_reference_agree_on_every_row(endian: Endian, row: Instruction, data: st.DataObject) -> None:
+    word = data.draw(st.integers(0, 0xFFFF_FFFF)) & ~row.mask | row.match
+    rs, rt, rd = word >> 21 & 31, word >> 16 & 31, word >> 11 & 31
+    registers = {rd: data.draw(WORDS), rt: data.draw(WORDS), rs: data.draw(WORDS), 31: data.draw(WORDS)}
+    if row.access != "none":
+        address = data.draw(ADDRESSES)
+        registers[rs] = address - ((word & 0xFFFF ^ 0x8000) - 0x8000)
+    registers[0] = 0
+    link = data.draw(st.sampled_from((0, registers[rs] + 1, (DATA | 1))))
+    machine = machine_with(
+        [word, encode("ADDIU", rs=1, rt=1, low=1)], registers, endian, hi=data.draw(WORDS), lo=data.draw(WORDS),
+        ll=link & 0xFFFF_FFFF, tls=data.draw(WORDS),
+    )  # fmt: skip
+    for k in range(-2, 3):
+        machine.store_word(DATA + 4 * k, data.draw(WORDS))
+    agree(machine, 3)
+
+
+@settings(max_examples=400, deadline=None)
+@given(row=st.sampled_from(INSTRUCTIONS), seed=st.integers(0, 1 << 32), flips=st.integers(0, 0xFFFF_FFFF))
+def test_kernel_and_reference_agree_on_words_beside_the_table(row: Instruction, seed: int, flips: int) -> None:
+    rnd = random.Random(seed)
+    word = random_word(rnd, row) ^ flips & rnd.getrandbits(32) & rnd.getrandbits(32) & rnd.getrandbits(32)
+    machine = machine_with([word], {k: random_value(rnd) for k in range(1, 32)}, rnd.choice(ENDIANS))
+    agree(machine, 1)
+
+
+def test_kernel_and_reference_agree_on_every_opcode_and_function() -> None:
+    """All 64 opcodes, and all functions, rt and sa fields of the opcodes that have tables of their own."""
+    words = [op << 26 for op in range(64)]
+    words += [op << 26 | fn for op in (0x00, 0x1C, 0x1F) for fn in range(64)]
+    words += [0x01 << 26 | rt << 16 for rt in range(32)] + [0x1F << 26 | sa << 6 | 0x20 for sa in range(32)]
+    words += [0x10 << 26 | rs << 21 | 4 << 11 | sel for rs in range(32) for sel in range(8)]
+    for word in words:
+        for filler in (0, 1 << 21, 1 << 16, 1 << 11, 1 << 6, 0x0325_4680):
+            agree(machine_with([word | filler], {25: DATA, 5: 0x8765_4321, 1: DATA}), 1)
+
+
+TRAPS = [
+    ("AdEL load", encode("LW", rs=4, rt=2, low=1), {4: DATA}, 4),
+    ("AdEL null", encode("LB", rs=0, rt=2, low=0), {}, 4),
+    ("AdEL reserved page", encode("LW", rs=4, rt=2), {4: 0xFFFF_F000}, 4),
+    ("AdEL fetch", encode("JR", rs=4), {4: CODE + 2}, 4),
+    ("AdEL fetch null", encode("JR", rs=4), {4: 0x8000}, 4),
+    ("AdEL fetch reserved page", encode("JR", rs=4), {4: 0xFFFF_F000}, 4),
+    ("AdES store", encode("SH", rs=4, rt=2, low=1), {4: DATA}, 5),
+    ("AdES slot", encode("SW", rs=4, rt=2), {4: 0xC000_0000}, 5),
+    ("AdES statement", encode("SB", rs=4, rt=2), {4: 0xFFFF_D000}, 5),
+    ("Sys", 0x10C, {}, 8),
+    ("Sys slot", encode("SYSCALL_MAP"), {4: 15}, 8),
+    ("Bp", encode("BREAK"), {}, 9),
+    ("RI", 0xFFFF_FFFF, {}, 10),
+    ("Ov", encode("ADD", rs=4, rt=4, rd=2), {4: 0x4000_0000}, 12),
+    ("Tr", encode("TEQ"), {}, 13),
+]
+
+
+@pytest.mark.parametrize(("word", "registers", "cause"), [trap[1:] for trap in TRAPS], ids=[trap[0] for trap in TRAPS])
+@pytest.mark.parametrize("endian", ENDIANS)
+@pytest.mark.parametrize("in_delay_slot", (False, True))
+def test_kernel_and_reference_stop_at_every_trap(
+    word: int, registers: dict[int, int], cause: int, endian: Endian, in_delay_slot: bool
+) -> None:
+    words = [encode("BEQ", low=3), word] if in_delay_slot else [word]
+    assert agree(machine_with(words, registers, endian), 5).trap == cause
+
+
+@pytest.mark.parametrize("slot", ["BEQ", "J", "JAL", "BGEZAL", "JR", "JALR", "SYSCALL_ENTER", "LW", "ADDU"])
+@pytest.mark.parametrize("first", ["BEQ", "BNE", "J", "JR", "JALR", "BLTZAL"])
+def test_kernel_and_reference_agree_on_what_stands_in_a_delay_slot(first: str, slot: str) -> None:
+    there = {"low": 7} if first in ("BEQ", "BNE", "BLTZAL") else {"index": CODE // 4 + 9} if first == "J" else {"rs": 4}
+    then = {"index": CODE // 4 + 4} if slot in ("J", "JAL") else {"low": 4} if slot in ("BEQ", "BGEZAL") else {"rs": 5}
+    if slot in ("SYSCALL_ENTER", "ADDU"):
+        then = {}
+    words = [encode(first, **there), encode(slot, **then)] + [encode("ADDIU", rs=6, rt=6, low=k) for k in range(12)]
+    agree(machine_with(words, {4: CODE + 32, 5: CODE + 16}), 9)
+
+
+def compare_programs(seed: int, instructions: int) -> None:
+    """Random programs, one after the other, until that many instructions have run in both machines."""
+    rnd = random.Random(seed)
+    done = 0
+    while done < instructions:
+        steps = rnd.randrange(1, 2000)
+        machine = random_machine(rnd, rnd.randrange(8, 200), rnd.choice(ENDIANS))
+        before = machine.copy()
+        agree(machine, steps)
+        done += run(before, steps)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kernel_and_reference_agree_on_random_programs(seed: int) -> None:
+    compare_programs(seed, 25_000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_kernel_and_reference_agree_on_many_random_programs(seed: int) -> None:
+    compare_programs(seed, 1_000_000)
+
+
+def test_random_programs_use_every_calm_row_and_run_for_long() -> None:
+    """The programs above are worth something: they reach most rows and do not trap at once."""
+    rnd = random.Random(7)
+    seen: set[str] = set()
+    steps = 0
+    for _ in range(60):
+        machine = random_machine(rnd, 120, "big")
+        for _ in range(400):
+            if machine.exited:
+                break
+            seen.add(decode(machine.load_word(machine.control.pc & ~3)).name)
+            step(machine)
+            steps += 1
+    assert steps > 60 * 100
+    assert {row for row in seen if row in BY_NAME} >= {"LWL", "SWR", "MADD", "INS", "EXT", "SC", "LL", "BGEZAL", "DIV"}
+    assert len(seen) > 60
