@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_l2.cli.output import print_document, print_rows
-from taproot.errors import InvalidInput, Unavailable
+from taproot.errors import InvalidInput
 
 if TYPE_CHECKING:
     from btc_l2.cli.execution import Run
@@ -30,8 +30,9 @@ Statement = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="Content
 Claim = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="The claim, up to 128 bytes; default zero.")]
 Reg = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Register at the start: $4, a0, pc, hi …")]
 Blob = Annotated[list[str] | None, typer.Option(metavar="FILE", help="A blob that the guest may map.")]
-Kernel = Annotated[bool, typer.Option("--kernel/--no-kernel", help="Load the guest micro kernel at 0x80000000.")]
-Reference = Annotated[bool, typer.Option("--reference", help="Run the readable step instead of the compiled machine.")]
+Kernel = Annotated[
+    bool, typer.Option("--kernel/--no-kernel", help="Compiled kernel, or the readable step (slow, same meaning).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 
@@ -47,20 +48,17 @@ def run_program(
     stop_pc: Annotated[str | None, typer.Option(metavar="ADDR", help="Stop before this address or symbol.")] = None,
     max_steps: Annotated[int, typer.Option(min=0, help="Stop after so many steps.")] = MOST_STEPS,
     dump: Annotated[list[str] | None, typer.Option(metavar="ADDR:LEN", help="Show memory at the end.")] = None,
-    kernel: Kernel = False,
-    reference: Reference = False,
+    kernel: Kernel = True,
     as_json: AsJson = False,
 ) -> None:
     """Run until the exit, a stop address or a number of steps; show where the machine stands then."""
     from btc_l2.cli.execution import execute
     from btc_l2.cli.program import load_program
 
-    if kernel:
-        raise Unavailable("this version has no guest micro kernel; it cannot be loaded; run with --no-kernel")
     program = load_program(image, raw, endian, statement, claim, reg or [], blob or [])
     ranges = [program.find_range(text) for text in dump or []]
     stop = program.find_address(stop_pc) if stop_pc is not None else None
-    done = execute(program.machine(), max_steps, stop, reference)
+    done = execute(program.machine(), max_steps, stop, not kernel)
     print_document(_describe_run(done, ranges) if as_json else _tell_run(done, ranges), as_json)
 
 
@@ -111,7 +109,7 @@ def show_step(
     claim: Claim = None,
     reg: Reg = None,
     blob: Blob = None,
-    reference: Reference = False,
+    kernel: Kernel = True,
     as_json: AsJson = False,
 ) -> None:
     """One step as it would be claimed in a dispute: what it reads and writes, and the four roots around it."""
@@ -120,7 +118,7 @@ def show_step(
     from btc_l2.zkvm.witness import step_witness
 
     machine = load_program(image, raw, endian, statement, claim, reg or [], blob or []).machine()
-    execute(machine, at, None, reference)
+    execute(machine, at, None, not kernel)
     print_document({"index": at, **_describe_step(machine, step_witness(machine))}, as_json)
 
 
@@ -164,7 +162,7 @@ def _describe_run(run: Run, ranges: list[tuple[int, int]]) -> dict[str, Any]:
         "lo": machine.control.lo,
         "root": machine.root().hex(),
         "dump": [{"address": at, "bytes": machine.read_bytes(at, length).hex()} for at, length in ranges],
-        "stdout": "",  # only the micro kernel knows files
+        "stdout": "",  # the machine has no files; a guest kernel will
         "steps_per_second": run.steps_per_second,
     }
 
