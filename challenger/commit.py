@@ -1,8 +1,8 @@
 """What each side of a game signs with one-time keys: the messages, their codes, their keys.
 
-A message is named once and for all; its value is a tuple of digits. Roots, nodes and leaves are 64 digits: digit 8·w + i
-is nibble i (least significant first) of word w, as BLAKE3 reads the 32 bytes. Keys come from the party's seed by HKDF
-with a domain that names deposit, operator, challenger and message, so that no two games share a key.
+A message is named once and for all; its value is a tuple of digits. Roots, nodes and leaves are 64 digits: digit 8·w
++ i is nibble i (least significant first) of word w, as BLAKE3 reads the 32 bytes. Keys come from the party's seed by
+HKDF with a domain that names deposit, operator, challenger and message, so that no two games share a key.
 """
 
 from __future__ import annotations

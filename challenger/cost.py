@@ -1,8 +1,9 @@
-"""What a dispute costs on chain: every transaction of a graph built with its heaviest witness, and the sums over its paths.
+"""What a dispute costs on chain: every transaction of a graph built with its heaviest witness, and the sums over its
+paths.
 
 Sizes are those of the transactions themselves; the children that pay for version 3 moves (about 155 vB each) are not
-counted. Signatures are 64 zero bytes here: their length is what counts. One-time values are chosen so that their witness
-is as heavy as it can be.
+counted. Signatures are 64 zero bytes here: their length is what counts. One-time values are chosen so that their
+witness is as heavy as it can be.
 """
 
 from __future__ import annotations
@@ -88,11 +89,12 @@ def compute_cost(arities: tuple[int, ...], challengers: int) -> Cost:
     for r in range(len(arities)):
         before += [_move(game, f"reveal.{r}"), _move(game, f"choose.{r}")]
     relations = [r for r in rows if r.name.startswith(_move(game, "disprove.verdict"))]
-    relation = max(relations, key=lambda r: r.vbytes)
+    relation = max(relations, key=_vbytes)
+    chains = (*STEP_CHAINS, *MAP_STEP_CHAINS)
     return Cost(
         undisputed=_sum(by_name, ["kickoff", "take1"]),
         relation=_with(_sum(by_name, [*before, _move(game, "step")]), relation),
-        worst=max((_access_path(game, rows, by_name, before, c) for c in (*STEP_CHAINS, *MAP_STEP_CHAINS)), key=_vbytes),
+        worst=max((_access_path(game, rows, by_name, before, c) for c in chains), key=_vbytes),
         largest_v3=max(r.vbytes for r in rows if r.version == TRUC_VERSION),
         heaviest=max(r.weight for r in rows),
         moves=rows,
@@ -152,9 +154,8 @@ def _weigh(graph: Graph, game: Game, name: str, spec: RevealLeaf | None) -> Move
     wanted = leaf.name if leaf is not None and planned.kind is Kind.DISPROVE else None
     tx = graph.assemble(name, _Blank(), _signers(graph), wanted, items)
     peak = 0 if leaf is None else leaf.items + leaf.script.effect.peak
-    return MoveCost(
-        name, leaf.name if leaf else "", tx.version, tx.weight, tx.vbytes, leaf.items if leaf else 0, peak
-    )  # fmt: skip
+    label, count = (leaf.name, leaf.items) if leaf else ("", 0)
+    return MoveCost(name, label, tx.version, tx.weight, tx.vbytes, count, peak)
 
 
 class _Blank(dict[tuple[str, int], bytes]):
@@ -199,12 +200,8 @@ def sample_game(arities: tuple[int, ...], parties: Parties, name: str, endian: E
     """The game of a challenger with keys that everybody knows."""
     game = GameId("weigh", parties.operator.name, name)
     public = public_keys(SEED, game, Role.OPERATOR, arities) | public_keys(SEED, game, Role.CHALLENGER, arities)
-    return build_game(
-        GameInput(
-            name, parties.aggregate().output_key, parties.operator.x_only, parties.party(name).x_only, arities, public,
-            bytes(32), endian,
-        )  # fmt: skip
-    )
+    keys = (parties.aggregate().output_key, parties.operator.x_only, parties.party(name).x_only)
+    return build_game(GameInput(name, *keys, arities, public, bytes(32), endian))
 
 
 def _sample(arities: tuple[int, ...], challengers: int) -> tuple[Graph, Game]:

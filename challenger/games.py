@@ -27,12 +27,17 @@ def game_inputs(proposal: Proposal) -> dict[str, GameInput]:
     all_key = parties.aggregate().output_key
     return {
         name: GameInput(
-            challenger=name, all_key=all_key, operator_key=parties.operator.x_only,
-            challenger_key=parties.party(name).x_only, arities=proposal.terms.arities, public={**keys.operator, **keys.challenger}, image_root=root,
-            endian="big" if endian == b"big" else "little",
+            name,
+            all_key,
+            parties.operator.x_only,
+            parties.party(name).x_only,
+            proposal.terms.arities,
+            {**keys.operator, **keys.challenger},
+            root,
+            "big" if endian == b"big" else "little",
         )
         for name, keys in proposal.one_time.items()
-    }  # fmt: skip
+    }
 
 
 class GameLibrary:

@@ -1,7 +1,8 @@
-"""What a party must never forget: one-time keys used, moves made, witnesses seen. One SQLite file per party and deposit.
+"""What a party must never forget: one-time keys used, moves made, witnesses seen. One SQLite file per party and
+deposit.
 
-A one-time key's value is durable here (fsync) before its signature leaves the process; a second value is refused after a
-crash, a restart, a restore. Rows are written by single conditional statements, never by a read and a write.
+A one-time key's value is durable here (fsync) before its signature leaves the process; a second value is refused
+after a crash, a restart, a restore. Rows are written by single conditional statements, never by a read and a write.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Journal:
     def __init__(self, path: Path | str, deposit: str, party: str) -> None:
         """Open or create.
 
-        Raises Unavailable where the file cannot be used, VerificationFailed where it belongs to another deposit or party.
+        Raises Unavailable where the file cannot be used, VerificationFailed where it belongs to another deposit or
+        party.
         """
         self.path = str(path)
         try:
@@ -65,7 +67,7 @@ class Journal:
                 raise
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            raise Unavailable(f"journal {self.path}: {error}; nothing was signed or sent; free space, start again") from error
+            raise Unavailable(f"journal {self.path}: {error}; nothing was signed or sent; free space") from error
 
     def commit_value(self, message: str, digits: tuple[int, ...]) -> None:
         """Record the one value that the key of `message` signs; on return it is on disk.
@@ -77,7 +79,7 @@ class Journal:
             self._db.execute("INSERT OR IGNORE INTO signed VALUES (?, ?)", (message, blob))
             (have,) = self._db.execute("SELECT digits FROM signed WHERE message = ?", (message,)).fetchone()
         if have != blob:
-            raise Refused(f"one-time key {message} already signed another value; the first one stands, nothing was signed")
+            raise Refused(f"one-time key {message} already signed another value; that one stands, nothing was signed")
 
     def commit_values(self, values: dict[str, tuple[int, ...]]) -> None:
         """`commit_value` for many messages at once, all or none."""

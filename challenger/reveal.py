@@ -4,8 +4,8 @@ A leaf is a list of reveals and a body. The first reveal is checked first, so it
 
     witness (bottom → top):  hints…  items of the last reveal … items of the first reveal  signature(s)
 
-`Check` verifies and leaves nothing; `Open` verifies and puts the digits on the alt stack (digit 0 on top); `Same` checks a
-choice and the operator's copy of it; `Fixed` checks that the operator's copy of a choice is exactly k.
+`Check` verifies and leaves nothing; `Open` verifies and puts the digits on the alt stack (digit 0 on top); `Same`
+checks a choice and the operator's copy of it; `Fixed` checks that the operator's copy of a choice is exactly k.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
 
     X.open → X.cut0 → X.show1 → X.cut1 → … → X.last → X.hash          (the path to the leaf of access X is searched)
 
-Disproofs stand on `X.cut0` (plain leaves), `X.hash` (hash leaves), `verdict` and `verdict_map` (relations). A leaf that serves
-many accesses is built and hashed once.
+Disproofs stand on `X.cut0` (plain leaves), `X.hash` (hash leaves), `verdict` and `verdict_map` (relations). A leaf
+that serves many accesses is built and hashed once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ STEP_ROOTS = ("step.r1", "step.r2")
 
 @dataclass(frozen=True, slots=True)
 class GameInput:
-    """What the scripts of a game depend on: the n-of-n key, both sides' keys, one-time public keys, the program's image."""
+    """What the scripts of a game depend on: signing keys, one-time public keys, the program's image."""
 
     challenger: str
     all_key: bytes
@@ -101,7 +101,7 @@ class _Builder:
         return self.given.operator_key if role is Role.OPERATOR else self.given.challenger_key
 
     def _move(self, turn: str, mover: Role, name: str, reveals: Sequence[Reveal]) -> Move:
-        """A move: all have signed its transaction; the mover's one-time signatures (or, without them, his own) make it his."""
+        """A move: all have signed it; the mover's one-time signatures (or, without them, his own) make it his."""
         signers = (self.given.all_key,) if reveals else (self.given.all_key, self._key(mover))
         leaf = reveal_leaf(name, f"the {mover.value} moves: {name}", signers, self.keys, reveals)
         self.leaves[turn, name] = leaf
@@ -137,8 +137,9 @@ class _Builder:
 
     def add_verdicts(self) -> None:
         """verdict and verdict_map: relations, and which access to ask for."""
-        plain = [*(self._relation(name) for name in relation_names()), self._plain("verdict", told_leaf(MAP_TOLD_PLAINLY))]
-        self._turn("verdict", Role.CHALLENGER, _asks(STEP_CHAINS), plain)
+        rows = [self._relation(name) for name in relation_names()]
+        told = self._plain("verdict", told_leaf(MAP_TOLD_PLAINLY))
+        self._turn("verdict", Role.CHALLENGER, _asks(STEP_CHAINS), [*rows, told])
         mapped = [self._relation(MAP_ROW), self._plain("verdict", told_leaf(NOT_MAP))]
         self._turn("verdict_map", Role.CHALLENGER, _asks(MAP_STEP_CHAINS), mapped)
 

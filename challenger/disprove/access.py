@@ -1,8 +1,9 @@
-"""Plain leaves of the access game: the leaf the operator opened lies elsewhere, or holds something else, than he claimed.
+"""Plain leaves of the access game: the leaf the operator opened lies elsewhere, or holds something else, than he
+claimed.
 
-They stand on the turn after `acc1`, where the operator showed the leaf's address and its content before (and after). The
-challenger points at one digit; the leaf compares that digit only. Bodies start with the hints on the main stack and
-the opened digits on the alt stack; they end with one item, true iff the digits differ.
+They stand on the turn after `acc1`, where the operator showed the leaf's address and its content before (and after).
+The challenger points at one digit; the leaf compares that digit only. Bodies start with the hints on the main stack
+and the opened digits on the alt stack; they end with one item, true iff the digits differ.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def _word_leaf(access: Access, name: str, side: str, value: str) -> PlainLeaf:
     _pick_digit(s, f"{side}.0", ROOT_DIGITS)
     s.move("p")
     _pick_digit(s, digit(value, 0), 8)
-    return PlainLeaf(name, f"{access.kind}: the opened leaf does not hold the claimed `{value}`", hints, opens, _differ(s))
+    proves = f"{access.kind}: the opened leaf does not hold the claimed `{value}`"
+    return PlainLeaf(name, proves, hints, opens, _differ(s))
 
 
 def _others_leaf(access: Access) -> PlainLeaf:

@@ -1,7 +1,7 @@
 """Where an access must go, computed in Script from the step's claim: the leaf's address and the word inside the leaf.
 
-Digits lie on the main stack under the names `group.index`; a word of the claim starts at a fixed digit of its group. The
-challenger helps with halves: for a nibble x he gives h with x − 2h ∈ {0, 1}, which is checked.
+Digits lie on the main stack under the names `group.index`; a word of the claim starts at a fixed digit of its group.
+The challenger helps with halves: for a nibble x he gives h with x − 2h ∈ {0, 1}, which is checked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Was a step told on the right turn? A MAP that maps must be told as `step_map`, every other step as `step`.
 
-`MAP` wins on `verdict` if the claim is such a MAP; `NOT_MAP` wins on `verdict_map` if it is not. A running machine with an
-allowed PC, the word SYSCALL 2, and a slot below 15 make one.
+`MAP` wins on `verdict` if the claim is such a MAP; `NOT_MAP` wins on `verdict_map` if it is not. A running machine
+with an allowed PC, the word SYSCALL 2, and a slot below 15 make one.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from challenger.game.state import GameState
 
 
 def hostile_move(state: GameState, rng: random.Random, route: Sequence[str] = ()) -> Choose | None:
-    """Any allowed move of the challenger; `route` names the moves he prefers where he has them; None where he has none."""
+    """Any allowed move; `route` names moves he prefers where he has them; None where he has none."""
     head, _, tail = state.turn.partition(".")
     if head in CHAINS:
         return _in_path(state, head, tail, rng)

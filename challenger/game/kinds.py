@@ -1,7 +1,7 @@
 """The accesses a challenger can ask for: which leaf of which tree, and what it must hold.
 
-`pre` and `post` name the roots: `A`/`B` are the two ends of the searched step (signed wherever the search showed them), the
-others are signed under their own name; `image` is the constant image root. A read has no `post`.
+`pre` and `post` name the roots: `A`/`B` are the two ends of the searched step (signed wherever the search showed
+them), the others are signed under their own name; `image` is the constant image root. A read has no `post`.
 """
 
 from __future__ import annotations

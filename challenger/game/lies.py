@@ -1,7 +1,7 @@
 """Lying operators: each lie a false claim that is as consistent as it can be made, played to the end.
 
-A lie about a step leaves the true trace at one step and goes on from the false state, so every later root fits it. A lie
-about init or final leaves everything else true. For each of them the honest challenger has a winning leaf.
+A lie about a step leaves the true trace at one step and goes on from the false state, so every later root fits it. A
+lie about init or final leaves everything else true. For each of them the honest challenger has a winning leaf.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from btc_l2.zkvm.trace import Trace
-
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import compute_claim, write_control, write_memory, write_register
 from btc_l2.zkvm.step import step as readable_step
+from btc_l2.zkvm.trace import Trace
 from challenger.game.kinds import CONTROL_ADDRESS, Access
 from challenger.game.paths import OpenedPath, nodes_above, open_path
 from challenger.game.prover import (
@@ -108,7 +107,7 @@ class LyingProver(TraceProver):
 
 
 def find_step(machine: Machine, lie: StepLie) -> int:
-    """Steps until the first one where the lie can be told and leads to another state; InvalidInput if it is too far away."""
+    """Steps until the first one where the lie leads to another state; InvalidInput if it is too far away."""
     for n in range(SEARCHED_STEPS):
         claim = compute_claim(machine)
         if (not lie.rows or row_name(claim) in lie.rows) and _matters(lie, claim, machine.endian):

@@ -1,7 +1,7 @@
 """Paths through state trees: what an honest party shows in an access, and where a false path breaks.
 
-A path has the node at each depth before and (for a write) after, from the root (depth 0) to the bottom, and the sibling of
-the child of each edge. Honest paths of a write share their siblings: only the addressed bottom changes.
+A path has the node at each depth before and (for a write) after, from the root (depth 0) to the bottom, and the
+sibling of the child of each edge. Honest paths of a write share their siblings: only the addressed bottom changes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How a path through the state tree is searched: in rounds, each cutting the stretch that is left into equal parts.
 
-A path has `edges` edges; edge e joins the node at depth e (the root is depth 0) with its child at depth e + 1. In round r
-the operator shows the nodes at the cut points, the challenger names a part. After the last round one edge is left, the
-operator shows the sibling of its child, and one hash decides. Two plans: leaves lie 27 levels below the root and are
-searched 3 · 3 · 3; the node that MAP replaces lies 6 levels below, searched 3 · 2.
+A path has `edges` edges; edge e joins the node at depth e (the root is depth 0) with its child at depth e + 1. In
+round r the operator shows the nodes at the cut points, the challenger names a part. After the last round one edge is
+left, the operator shows the sibling of its child, and one hash decides. Two plans: leaves lie 27 levels below the
+root and are searched 3 · 3 · 3; the node that MAP replaces lies 6 levels below, searched 3 · 2.
 """
 
 from __future__ import annotations

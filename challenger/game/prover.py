@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from btc_l2.zkvm.trace import Trace
-
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.state import Machine
+from btc_l2.zkvm.trace import Trace
 from btc_l2.zkvm.witness import apply_claim, step_witness
 from challenger.game.kinds import (
     CLAIM_ADDRESS,

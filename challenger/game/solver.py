@@ -1,7 +1,7 @@
 """The challenger's decisions: pure functions from what the operator signed and what is true to the winning move.
 
-For every false claim one of these finds a move (docs/spec/dispute.md, completeness); for an honest operator `find_lie` returns
-None. Nothing here knows transactions.
+For every false claim one of these finds a move (docs/spec/dispute.md); for an honest operator `find_lie` returns None.
+Nothing here knows transactions.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ def _content_before(access: Access, leaf: bytes, claim: StepClaim | None) -> lis
 class PathSearch:
     """The search along one opened path: where it stops being what it must be.
 
-    If the bottom before the access is false, the false node is sought in the path before (`holds` = it is true); else the
-    depth is sought where the path before is true and the path after is false (`holds`). `holds` is so at the root and not
-    at the bottom, hence there is an edge where it ends, and one hash of that edge is wrong.
+    If the bottom before the access is false, the false node is sought in the path before (`holds`: it is true); else
+    the depth is sought where the path before is true and the path after is false (`holds`). `holds` is so at the root
+    and not at the bottom, hence there is an edge where it ends, and one hash of that edge is wrong.
     """
 
     def __init__(self, plan: Plan, true: OpenedPath, bottom_pre: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The plain leaves of the access game, judged by libbitcoinkernel: they win on each false opening, never on a true one."""
+"""Plain leaves of the access game, judged by libbitcoinkernel: they win on each false opening, never on a true one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The game without Script: every lie is found, whatever the liar shows; a hostile challenger finds nothing in the truth."""
+"""The game without Script: every lie is found; a hostile challenger finds nothing in the truth."""
 
 from __future__ import annotations
 
