@@ -6,7 +6,16 @@ PC' = NPC is checked last, so what stands for NPC in a sum is PC', which lies ne
 from __future__ import annotations
 
 from challenger.disprove.control import BAD, WRONG, collect, delay_slot, plus_four
-from challenger.disprove.effect import RESULT, RETURN_ADDRESS, into_number, into_rd, no_access, nothing_written, write
+from challenger.disprove.effect import (
+    DIFFERS,
+    RESULT,
+    RETURN_ADDRESS,
+    into_number,
+    into_rd,
+    no_access,
+    nothing_written,
+    write,
+)
 from challenger.disprove.immediate import COUNT, IMMEDIATE, push_sign_weight
 from taproot.gadgets.u32 import (
     TOP,
@@ -123,15 +132,13 @@ def jalr(s: Stack) -> None:
     """Jump to rs; rd := return address."""
     s.move(BAD)
     expect_equal(s, TARGET, A)
-    congruent(s, [Term(RESULT), Term(NPC, -1)], WRONG, minus=4)
+    congruent(s, [Term(RESULT), Term(NPC, -1)], DIFFERS, minus=4)
     s.to_alt()
     delay_slot(s)
-    s.from_alt()
-    s.rename("link")
 
+    s.from_alt(DIFFERS)
     into_rd(s)
     no_access(s)
-    s.move("link", WRONG)
     write(s)
 
 

@@ -33,43 +33,53 @@ WRONG = "wrong"  # a finding that is not yet in the flag
 TRAP = "trap"  # 1 if the instruction traps, else 0
 TRAP_CLASS = 12  # top nibble of STATUS after a trap, 8 after an exit
 ALL_ONES = 5 * 15  # sum of the five top nibbles of an address in the reserved page
-_STEPPING = ("pc", "npc")  # these each row handles itself
+_LOWEST = ("hi", "lo")  # nothing lies below that `begin` would look at
 
 
 def begin(own: Collection[str] = (), may_trap: bool = False) -> Stack:
     """The claim under a flag that already knows whether the words that stay are as before, and whether STATUS' is 0.
 
     HI, LO, HEAP, LL, TLS stay and STATUS' = 0, but for those in `own`: these are left for the row. With `may_trap` the
-    nibbles 0 and 7 of STATUS', which a trap sets, are left on top.
+    nibbles 0 and 7 of STATUS', which a trap sets, are left above NPC'.
     """
     s = Stack(*CLAIM_LAYOUT)
     s.push(0, BAD)
-    for name in reversed(CONTROL):
-        if name in own or name in _STEPPING:
-            continue
-        if name != "status":
+    for name in reversed(CONTROL[2:]):
+        after = word(f"{name}'")
+        if name in own:
+            _park(s, after.items if name not in _LOWEST else ())
+        elif name != "status":
             stays(s, name)
         elif may_trap:
-            _park_trap_nibbles(s)
+            _park(s, after.items[7:])
+            expect_zero(s, Word(after.items[1:7]))
+            _park(s, after.items[:1])
         else:
-            expect_zero(s, word("status'"))
+            expect_zero(s, after)
     while s.alt:
         s.from_alt()
     s.move(BAD)
     return s
 
 
-def _park_trap_nibbles(s: Stack) -> None:
-    """stack:  status'…  bad  →  bad or (nibbles 1…6 ≠ 0); alt: → nibbles 7 and 0"""
-    s.to_alt(nibble("status'", 7))
-    expect_zero(s, Word(word("status'").items[1:7]))
-    s.to_alt(nibble("status'", 0))
+def _park(s: Stack, items: tuple[str, ...]) -> None:
+    """Put items on the alt stack so that what lies below them is near the top."""
+    for item in reversed(items):
+        s.to_alt(item)
 
 
-def stays(s: Stack, name: str, keep: bool = False) -> None:
-    """stack:  w…  w'…  bad  →  bad or (w' ≠ w)          `keep` leaves the word before"""
+def stays(s: Stack, name: str) -> None:
+    """stack:  w…  w'…  bad  →  bad or (w' ≠ w)"""
     s.move(BAD)
-    expect_equal(s, word(f"{name}'"), word(name, keep))
+    expect_equal(s, word(f"{name}'"), word(name))
+
+
+def forget(s: Stack, name: str) -> None:
+    """stack:  w… bad  →  bad"""
+    s.to_alt(BAD)
+    assert s.main[-1] == nibble(name, NIBBLES - 1)
+    s.drop_top(NIBBLES)
+    s.from_alt()
 
 
 def collect(s: Stack) -> None:
@@ -105,6 +115,11 @@ def stand_still(s: Stack, status: int) -> None:
     """STATUS' is a constant, PC' = PC, NPC' = NPC: the step traps. Requires a running machine."""
     s.move(BAD)
     expect_constant(s, word("status'"), status)
+    stand(s)
+
+
+def stand(s: Stack) -> None:
+    """PC' = PC, NPC' = NPC. Requires a running machine."""
     stays(s, "npc")
     expect_equal(s, word("pc'"), word("pc", keep=True))
     require_running(s)
@@ -169,32 +184,40 @@ def pick_word(s: Stack, if_zero: str, if_eight: str, below: str) -> None:
 def require_running(s: Stack) -> None:
     """The step has an instruction: STATUS = 0, PC a multiple of 4, 0x1_0000 ≤ PC < 0xFFFF_F000; else the leaf fails.
 
-    Consumes what is left of PC, NPC and STATUS; what lies above comes back.
+    Consumes the words before from PC to STATUS as far as they are left; what lies above comes back.
     """
     s.move(BAD)
     above = s.depth(nibble("status", 7))
     for _ in range(above):
         s.to_alt()
-    add_items(s, [nibble("status", i) for i in reversed(range(NIBBLES))], "sum")
-    s.op(Op.NOT, "running")
+    require_status_zero(s)
+    s.drop_top(s.depth(nibble("pc", 7)))
+    push_fetchable(s)
     s.op(Op.VERIFY)
-    if s.main[-1] == nibble("npc", 7):
-        s.drop_top(NIBBLES)
-    _require_fetchable(s)
     for _ in range(above):
         s.from_alt()
 
 
-def _require_fetchable(s: Stack) -> None:
-    """stack:  pc…  →  (nothing); fails unless PC is a multiple of 4 from 0x1_0000 to below 0xFFFF_F000"""
+def require_status_zero(s: Stack) -> None:
+    """stack:  status…  →  (nothing); fails unless STATUS = 0"""
+    add_items(s, word("status").items[::-1], "sum")
+    s.op(Op.NOT, "running")
+    s.op(Op.VERIFY)
+
+
+def push_fetchable(s: Stack) -> None:
+    """stack:  pc…  →  1 if PC is a multiple of 4 from 0x1_0000 to below 0xFFFF_F000, else 0"""
     add_items(s, [nibble("pc", i) for i in (7, 6, 5, 4)], "high")
-    s.op(Op.DUP, "high", "high")
-    s.op(Op.VERIFY)  # not in the null guard
+    s.op(Op.DUP, "high", "not in the null guard")
+    s.to_alt()
     add_items(s, ["high", nibble("pc", 3)], "high")
     s.push(ALL_ONES)
-    s.op(Op.NUMNOTEQUAL)
-    s.op(Op.VERIFY)  # not in the reserved page
+    s.op(Op.NUMNOTEQUAL, "not in the reserved page")
+    s.from_alt()
+    s.op(Op.BOOLAND, "allowed")
+    s.to_alt()
     s.drop(nibble("pc", 2), nibble("pc", 1))
     s.move(nibble("pc", 0))
     s.run(MULTIPLE_OF_4, 1, ("aligned",))
-    s.op(Op.VERIFY)
+    s.from_alt()
+    s.op(Op.BOOLAND, "fetchable")

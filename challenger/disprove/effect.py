@@ -7,6 +7,7 @@ from taproot.gadgets.nibbles import HIGH_BIT, ODD
 from taproot.gadgets.u32 import (
     TOP,
     Word,
+    differ,
     double,
     expect_constant,
     expect_equal,
@@ -18,6 +19,7 @@ from taproot.gadgets.u32 import (
 from taproot.script import Op, Stack
 
 RESULT = word("result", keep=True)  # until `write` takes it
+DIFFERS = "differs"  # what `result_is` found
 DEST = "dest"  # on the alt stack between `into_…` and `write`
 RETURN_ADDRESS = 31
 
@@ -76,6 +78,8 @@ def write(s: Stack) -> None:
 
     stack:  result… bad wrong  →  bad or (dest ? wrong : result ≠ 0); alt: dest  →
     """
+    if DIFFERS in s.main:
+        s.move(DIFFERS, WRONG)
     s.to_alt(BAD)
     s.to_alt(WRONG)
     s.move(RESULT.items[TOP], "some")
@@ -88,6 +92,15 @@ def write(s: Stack) -> None:
     select(s, WRONG)
     s.from_alt()
     collect(s)
+
+
+def result_is(s: Stack, w: Word) -> None:
+    """Compare `result` with a control word while this is there.
+
+    stack:  →  (nothing); alt:  →  differs          take it back with `from_alt(DIFFERS)` and give it to `write`
+    """
+    differ(s, Word(w.items, keep=True), RESULT, DIFFERS)
+    s.to_alt()
 
 
 def no_access(s: Stack) -> None:

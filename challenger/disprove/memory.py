@@ -25,7 +25,6 @@ from taproot.gadgets.u32 import (
     fetch,
     nibble,
     nonzero,
-    or_item,
     select,
     word,
 )
@@ -117,7 +116,7 @@ def _push_link_differs(s: Stack, link: Word) -> None:
 
 
 def _new_is_b_if(s: Stack, stores: str) -> None:
-    """new = rt if the item `stores` is 1, else old: rt lies eight items below old, so the flag times eight selects it."""
+    """new = rt if the item `stores` is 1, else old; rt lies eight items below old, so eight times the flag selects it."""
     s.move(stores)
     double(s, 3)
     s.rename("below")
@@ -125,5 +124,5 @@ def _new_is_b_if(s: Stack, stores: str) -> None:
     for i in reversed(range(NIBBLES)):
         s.move(nibble("new", i))
         pick_word(s, nibble("old", i), nibble("b", i), "below")
-        s.op(Op.SUB, WRONG)
-        or_item(s, BAD)
+        s.op(Op.SUB, "difference")
+        s.op(Op.BOOLOR, BAD)

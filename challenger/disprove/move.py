@@ -6,7 +6,7 @@ Mirrors `btc_l2/zkvm/instructions/move.py`.
 from __future__ import annotations
 
 from challenger.disprove.control import BAD, WRONG, advance, stays
-from challenger.disprove.effect import RESULT, into_rd, no_access, nothing_written, write
+from challenger.disprove.effect import DIFFERS, RESULT, into_rd, no_access, nothing_written, result_is, write
 from taproot.gadgets.u32 import differ, expect_equal, nonzero, word
 from taproot.script import Op, Stack
 
@@ -15,23 +15,25 @@ A, B = word("a"), word("b")
 
 def mfhi(s: Stack) -> None:
     """rd := HI."""
-    stays(s, "hi", keep=True)
+    result_is(s, word("hi'"))
+    stays(s, "hi")
     advance(s)
 
+    s.from_alt(DIFFERS)
     into_rd(s)
     no_access(s)
-    differ(s, RESULT, word("hi"), WRONG)
     write(s)
 
 
 def mflo(s: Stack) -> None:
     """rd := LO."""
-    stays(s, "lo", keep=True)
+    result_is(s, word("lo'"))
+    stays(s, "lo")
     advance(s)
 
+    s.from_alt(DIFFERS)
     into_rd(s)
     no_access(s)
-    differ(s, RESULT, word("lo"), WRONG)
     write(s)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from btc_l2.zkvm.isa import FUNCTION, OPCODE
 from challenger.disprove.control import BAD
 from taproot.gadgets.nibbles import low_bits_are
-from taproot.gadgets.u32 import NIBBLES, digits_of, nibble
+from taproot.gadgets.u32 import NIBBLES, Word, digits_of, nibble, nonzero, word
 from taproot.script import Op, Script, Stack, script
 
+SYSCALL_FUNCTION = 0x0C
 _TOP_BITS = (8, 12, 14)
 _LOW_BITS = {1: 1, 3: 2, 7: 3}
 
@@ -23,6 +25,16 @@ def require_pattern(s: Stack, mask: int, match: int) -> None:
         assert s.main[-1] == nibble("instruction", i)
         s.run(_require(*digits[i]), 1)
     s.from_alt(BAD)
+
+
+def require_syscall_other(s: Stack) -> None:
+    """As `require_pattern` for SYSCALL with a code above 3: some bit of 25…8 is set.
+
+    stack:  instruction… (anything) bad  →  bad
+    """
+    nonzero(s, Word(word("instruction").items[2:7], keep=True), "code")  # nibble 6 has two bits of the code left
+    s.op(Op.VERIFY)
+    require_pattern(s, OPCODE | FUNCTION, SYSCALL_FUNCTION)
 
 
 def _require(mask: int, match: int) -> Script:

@@ -16,17 +16,34 @@ from functools import lru_cache
 from types import ModuleType
 
 from btc_l2.zkvm.isa import BY_NAME
-from challenger.disprove import arithmetic
+from challenger.disprove import arithmetic, branch, compare, logic, memory, move, state, system, trap
 from challenger.disprove.control import BAD, begin
 from challenger.disprove.effect import no_store
-from challenger.disprove.pattern import require_pattern
+from challenger.disprove.pattern import require_pattern, require_syscall_other
 from taproot.script import Script, Stack
 
-_MODULES: dict[str, ModuleType] = {m.__name__.rsplit(".", 1)[1]: m for m in (arithmetic,)}
+_MODULES: dict[str, ModuleType] = {
+    module.__name__.rsplit(".", 1)[1]: module
+    for module in (arithmetic, branch, compare, logic, memory, move, system, trap)
+}
+_STATES: dict[str, Callable[[Stack], None]] = {"EXITED": state.exited, "BAD_FETCH": state.bad_fetch}
 
-# Control words besides PC, NPC and STATUS that a row reads or changes
-_OWN: dict[str, tuple[str, ...]] = {}
-_MAY_TRAP = {"ADD", "ADDI", "SUB"}
+# Control words besides PC and NPC that a row reads or changes
+_OWN: dict[str, tuple[str, ...]] = {
+    "MFHI": ("hi",),
+    "MFLO": ("lo",),
+    "MTHI": ("hi",),
+    "MTLO": ("lo",),
+    "RDHWR": ("tls",),
+    "MTC0_USERLOCAL": ("tls",),
+    "LL": ("ll",),
+    "SC": ("ll",),
+    "SYSCALL_ENTER": ("ll",),
+    **dict.fromkeys(("BREAK", "RESERVED", "SYSCALL_HALT", "SYSCALL_OTHER", "EXITED", "BAD_FETCH"), ("status",)),
+}
+_MAY_TRAP = {"ADD", "ADDI", "SUB", "LL", "LW", "SC", "SW", "SYSCALL_MAP"} | {
+    name for name, row in BY_NAME.items() if row.group == "trap"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +58,41 @@ class Relation:
 @lru_cache(maxsize=256)
 def relation(name: str, big_endian: bool = True) -> Relation:
     """The relation of a row of the instruction table, EXITED or BAD_FETCH; KeyError if there is none."""
-    meaning = _find(name)
-    assert meaning is not None
+    meaning = _MEANINGS[name]
     s = begin(_OWN.get(name, ()), name in _MAY_TRAP)
     meaning(s)
     if "new.0" in s.main:
         no_store(s)
-    require_pattern(s, BY_NAME[name].mask, BY_NAME[name].match)
+    _require(s, name)
     return Relation(name, f"a step of {name} is claimed to do something else than {name} does", s.finish(BAD))
 
 
 def relation_names() -> tuple[str, ...]:
     """All relations that there are."""
-    return tuple(name for name in BY_NAME if _find(name))
+    return tuple(_MEANINGS)
+
+
+def rows_without_leaf() -> tuple[str, ...]:
+    """Rows of the instruction table that no relation decides yet."""
+    return tuple(name for name in BY_NAME if name not in _MEANINGS)
+
+
+def _require(s: Stack, name: str) -> None:
+    """Fail on words of another row; leave the flag alone on the stack."""
+    if name in _STATES:
+        require_pattern(s, 0, 0)
+    elif name == "SYSCALL_OTHER":
+        require_syscall_other(s)
+    else:
+        require_pattern(s, BY_NAME[name].mask, BY_NAME[name].match)
 
 
 def _find(name: str) -> Callable[[Stack], None] | None:
-    row = BY_NAME[name]
-    if row.group not in _MODULES:
-        return None
+    """The function of a row in the file of its group (`and_`, `or_`, `break_` for keywords)."""
     function = name.lower()
-    return getattr(_MODULES[row.group], f"{function}_" if keyword.iskeyword(function) else function, None)
+    module = _MODULES.get(BY_NAME[name].group)
+    return getattr(module, f"{function}_" if keyword.iskeyword(function) else function, None)
+
+
+_FOUND = {name: _find(name) for name in BY_NAME}
+_MEANINGS = {**{name: found for name, found in _FOUND.items() if found}, **_STATES}
