@@ -1,0 +1,177 @@
+"""Every leaf of a game, with its one-time signatures, is spent once and refused once by libbitcoinkernel.
+
+Signatures of parties are left out here (each leaf begins with them; the graph's tests have them): what remains is
+the part that decides. Values are made up for each leaf: false for the spend, true for the refusal.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from functools import lru_cache
+
+import pytest
+
+from btc_l2.chain.kernel import accepts
+from btc_l2.zkvm.claim import StepClaim
+from btc_l2.zkvm.isa import BY_NAME
+from btc_l2.zkvm.outcome import Control
+from challenger.commit import (
+    Digits,
+    GameId,
+    address_digits,
+    digits_address,
+    digits_root,
+    message_seed,
+    root_digits,
+)
+from challenger.cost import SEED, sample_game, sample_parties
+from challenger.disprove.claim import claim_digits
+from challenger.game.challenger import find_plain_disproof
+from challenger.game.kinds import CHAINS
+from challenger.game.paths import parent_of
+from challenger.game.plan import MAP, TREE, Plan
+from challenger.game.semantics import BAD_FETCH, EXITED, complete_claim
+from challenger.reveal import Fixed, Items, Open, RevealLeaf
+from challenger.turns import Game
+from tests.challenger.test_access_leaves import honest_values, random_claim, state_of
+
+ARITIES = (4, 4, 2)
+
+
+@lru_cache
+def game() -> Game:
+    parties = sample_parties(2)
+    return sample_game(ARITIES, parties, parties.challengers[0])
+
+
+def sign(values: dict[str, Digits]) -> dict[str, Items]:
+    """One-time signatures of these values with the sample game's keys."""
+    parties = sample_parties(2)
+    game_id = GameId("weigh", parties.operator.name, parties.challengers[0])
+    messages = game().keys.messages
+    return {name: messages[name].code.sign(message_seed(SEED, game_id, name), d) for name, d in values.items()}
+
+
+def wins(leaf: RevealLeaf, values: dict[str, Digits], hints: dict[str, int]) -> bool:
+    """Does the kernel accept the leaf behind its signature?"""
+    witness = leaf.witness(game().keys, sign(values), hints)
+    return accepts(leaf.tap.code[34 * leaf.signers :], witness)
+
+
+def disproofs() -> dict[tuple[str, str], RevealLeaf]:
+    """All disproofs by (turn, leaf), each leaf once."""
+    once: dict[bytes, tuple[str, str]] = {}
+    for (turn, name), leaf in game().leaves.items():
+        if any(d.name == name for d in game().scripts.turns[turn].disproofs):
+            once.setdefault(leaf.tap.hash, (turn, name))
+    return {where: game().leaves[where] for where in once.values()}
+
+
+HASH = sorted(where for where in disproofs() if where[0].endswith(".hash"))
+PLAIN = sorted(where for where in disproofs() if where[0].endswith(".cut0"))
+VERDICT = sorted(where for where in disproofs() if where[0].startswith("verdict") and "MAP" not in where[1])
+
+
+def hash_values(leaf: RevealLeaf, plan: Plan, edge: int, rng: random.Random) -> tuple[dict[str, Digits], str | None]:
+    """A true parent (if it is signed) with its children, and all choices that the leaf asks for; the parent's name."""
+    opened = [r.message for r in leaf.reveals if isinstance(r, Open)]
+    parent = opened[0] if len(opened) == 4 else None
+    child, sibling, address = rng.randbytes(32), rng.randbytes(32), rng.getrandbits(32) & ~31
+    values = dict(zip(opened[-3:], (root_digits(child), root_digits(sibling), address_digits(address)), strict=True))
+    if parent is not None:
+        values[parent] = root_digits(parent_of(plan, address, edge, child, sibling))
+    for r in leaf.reveals:
+        if isinstance(r, Fixed):
+            values[f"{r.name}.copy"] = (r.value,)
+    return values, parent
+
+
+@pytest.mark.parametrize("where", HASH, ids=".".join)
+def test_a_hash_leaf_wins_on_a_false_parent_only(where: tuple[str, str]) -> None:
+    rng = random.Random(repr(where))
+    leaf, plan = disproofs()[where], CHAINS[where[0].partition(".")[0]].plan
+    edge = int(where[1].split(".")[1])
+    values, parent = hash_values(leaf, plan, edge, rng)
+    if parent is None:  # the image root (32 zero bytes here) is a constant: the leaf wins where the hash is not zero
+        child, sibling, address = (values[r.message] for r in leaf.reveals if isinstance(r, Open))
+        true = parent_of(plan, digits_address(address), edge, digits_root(child), digits_root(sibling))
+        assert [wins(leaf, values, {"digit": i}) for i in range(64)] == [d != 0 for d in root_digits(true)]
+        return
+    at = rng.randrange(64)
+    digits = list(values[parent])
+    digits[at] ^= rng.randrange(1, 16)
+    assert wins(leaf, values | {parent: tuple(digits)}, {"digit": at})
+    assert not wins(leaf, values | {parent: tuple(digits)}, {"digit": (at + 1) % 64})
+    assert not wins(leaf, values, {"digit": at})
+
+
+@pytest.mark.parametrize("where", HASH[:: max(1, len(HASH) // 8)], ids=".".join)
+def test_a_hash_leaf_refuses_another_choice_than_its_own(where: tuple[str, str]) -> None:
+    rng = random.Random(repr(where))
+    leaf, plan = disproofs()[where], CHAINS[where[0].partition(".")[0]].plan
+    values, parent = hash_values(leaf, plan, int(where[1].split(".")[1]), rng)
+    fixed = next(r for r in leaf.reveals if isinstance(r, Fixed))
+    false = values if parent is None else values | {parent: root_digits(rng.randbytes(32))}
+    options = game().keys.choice(f"{fixed.name}.copy").options
+    other = {f"{fixed.name}.copy": ((fixed.value + 1) % options,)}
+    assert not any(wins(leaf, false | other, {"digit": i}) for i in range(8))
+
+
+@pytest.mark.parametrize("where", PLAIN, ids=".".join)
+def test_a_plain_leaf_with_its_signatures_wins_on_a_false_opening_only(where: tuple[str, str]) -> None:
+    rng = random.Random(repr(where))
+    leaf, access = disproofs()[where], CHAINS[where[0].partition(".")[0]]
+    for _ in range(400):
+        honest = honest_values(access, random_claim(rng), rng)
+        message = rng.choice(["path.address", "path.bottom.pre", "path.bottom.post"])
+        digits = list(honest[message])
+        digits[rng.randrange(len(digits))] ^= rng.randrange(1, 16)
+        found = find_plain_disproof(access, state_of(access, honest | {message: tuple(digits)}))
+        if found is not None and found.leaf == where[1]:
+            assert wins(leaf, honest | {message: tuple(digits)}, dict(found.hints))
+            assert not wins(leaf, honest, dict(found.hints))
+            return
+    raise AssertionError("no false opening of this kind was made")
+
+
+def claim_for(row: str, rng: random.Random) -> StepClaim:
+    """An honest claim that falls under a relation."""
+    base = random_claim(rng)
+    before = base.before._replace(status=0, pc=0x0004_0000 + 4 * rng.randrange(1 << 16))
+    if row == EXITED:
+        before = before._replace(status=0x8000_0000)
+    if row == BAD_FETCH:
+        before = before._replace(pc=before.pc | 2)
+    word = rng.getrandbits(32)
+    if row in BY_NAME:
+        word = BY_NAME[row].match | word & ~BY_NAME[row].mask & 0xFFFF_FFFF
+    return complete_claim(replace(base, before=before, instruction=word, key=b""), "big")
+
+
+@pytest.mark.parametrize("where", VERDICT, ids=".".join)
+def test_a_relation_leaf_wins_on_a_false_claim_only(where: tuple[str, str]) -> None:
+    rng = random.Random(repr(where))
+    leaf = disproofs()[where]
+    for _ in range(3):
+        honest = claim_for(where[1], rng)
+        after = Control(*(w ^ (0x10 if i == rng.randrange(8) else 0) for i, w in enumerate(honest.after)))
+        lies = [
+            replace(honest, result=honest.result ^ 1 << rng.randrange(32)),
+            replace(honest, after=after._replace(npc=after.npc ^ 0x100)),
+            replace(honest, address=0xFFFF_F080, old=honest.before.pc, new=honest.before.pc),
+        ]
+        assert not wins(leaf, groups(honest), {})
+        for lie in lies:
+            assert wins(leaf, groups(lie), {})
+
+
+def groups(claim: StepClaim) -> dict[str, Digits]:
+    return {f"step.{g}": d for g, d in claim_digits(claim).items()}
+
+
+def test_every_leaf_of_a_game_stays_below_the_relay_limits() -> None:
+    for leaf in disproofs().values():
+        assert len(leaf.tap.code) < 100_000
+        assert leaf.tap.items + leaf.tap.script.effect.peak <= 1000
+    assert {p.name for p in (TREE, MAP)} == {c.plan.name for c in CHAINS.values()}
