@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 
 from btc_l2.zkvm.outcome import Endian
 from challenger.commit import GameId, public_keys
@@ -131,7 +130,7 @@ def _with(path: Path, last: MoveCost) -> Path:
 
 def _weigh_all(graph: Graph, game: Game) -> Iterable[MoveCost]:
     """Every transaction of the graph that is not of another challenger's game; kills once per disproof leaf."""
-    j = game.given.challenger
+    j, signed = game.given.challenger, _Heaviest(game)
     for name, planned in graph.transactions.items():
         if "/" in name and not name.startswith(f"{j}/"):
             continue
@@ -139,18 +138,18 @@ def _weigh_all(graph: Graph, game: Game) -> Iterable[MoveCost]:
             turn = name.removeprefix(f"{j}/disprove.").partition("@")[0]
             for (where, leaf), spec in game.leaves.items():
                 if where == turn and leaf in {d.name for d in game.scripts.turns[turn].disproofs}:
-                    yield _weigh(graph, game, name, spec)
+                    yield _weigh(graph, game, name, spec, signed)
         elif planned.kind is Kind.MOVE:
             turn = planned.inputs[0].output.removeprefix(f"{j}/")
-            yield _weigh(graph, game, name, game.leaves[turn, name.removeprefix(f"{j}/")])
+            yield _weigh(graph, game, name, game.leaves[turn, name.removeprefix(f"{j}/")], signed)
         else:
-            yield _weigh(graph, game, name, None)
+            yield _weigh(graph, game, name, None, signed)
 
 
-def _weigh(graph: Graph, game: Game, name: str, spec: RevealLeaf | None) -> MoveCost:
+def _weigh(graph: Graph, game: Game, name: str, spec: RevealLeaf | None, signed: Mapping[str, Items]) -> MoveCost:
     planned = graph.planned(name)
     leaf = None if spec is None else spec.tap
-    items: Items = () if spec is None else spec.witness(game.keys, _Heaviest(game), dict.fromkeys(spec.hints, 1))
+    items: Items = () if spec is None else spec.witness(game.keys, signed, dict.fromkeys(spec.hints, 1))
     wanted = leaf.name if leaf is not None and planned.kind is Kind.DISPROVE else None
     tx = graph.assemble(name, _Blank(), _signers(graph), wanted, items)
     peak = 0 if leaf is None else leaf.items + leaf.script.effect.peak
@@ -161,7 +160,8 @@ def _weigh(graph: Graph, game: Game, name: str, spec: RevealLeaf | None) -> Move
 class _Blank(dict[tuple[str, int], bytes]):
     """Presigned signatures of the right length."""
 
-    def get(self, key: object, default: object = None) -> bytes:  # type: ignore[override]
+    def get(self, key: object, default: object = None) -> bytes:
+        """64 zero bytes, whatever the key."""
         return bytes(64)
 
 
@@ -171,13 +171,16 @@ class _Heaviest(dict[str, Items]):
     def __init__(self, game: Game) -> None:
         super().__init__()
         self._messages = game.keys.messages
+        self._by_code: dict[OneTimeCode, Items] = {}
 
     def __missing__(self, name: str) -> Items:
-        self[name] = heaviest_items(self._messages[name].code)
+        code = self._messages[name].code
+        if code not in self._by_code:
+            self._by_code[code] = heaviest_items(code)
+        self[name] = self._by_code[code]
         return self[name]
 
 
-@lru_cache(maxsize=64)
 def heaviest_items(code: OneTimeCode) -> Items:
     """Witness items of a value whose numbers are all one byte long, as far as the code allows."""
     candidates = [(d,) * code.digits for d in range(1, 16)] if code.digits > 1 else [(1,)]
