@@ -16,7 +16,7 @@ from functools import lru_cache
 from types import ModuleType
 
 from btc_l2.zkvm.isa import BY_NAME
-from challenger.disprove import arithmetic, branch, compare, logic, memory, move, state, system, trap
+from challenger.disprove import arithmetic, branch, compare, logic, memory, move, shift, state, system, trap
 from challenger.disprove.control import BAD, begin
 from challenger.disprove.effect import no_store
 from challenger.disprove.pattern import require_pattern, require_syscall_other
@@ -24,7 +24,7 @@ from taproot.script import Script, Stack
 
 _MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (arithmetic, branch, compare, logic, memory, move, system, trap)
+    for module in (arithmetic, branch, compare, logic, memory, move, shift, system, trap)
 }
 _STATES: dict[str, Callable[[Stack], None]] = {"EXITED": state.exited, "BAD_FETCH": state.bad_fetch}
 

@@ -1,8 +1,8 @@
 """AND, OR, XOR, NOR of nibbles by two tables: 98 items, one look-up per operand and one per result.
 
-The *ternary spread* of a nibble Σ bᵢ·2ⁱ is Σ bᵢ·3ⁱ. In the sum of two spreads each base-3 digit counts the bits set in that
-place: 0, 1 or 2. So one table of 81 entries, indexed by the sum, serves any symmetric operation on bits. The spreads are
-pushed with a bias that makes their sum the index itself: no addition of an offset per nibble.
+The *ternary spread* of a nibble Σ bᵢ·2ⁱ is Σ bᵢ·3ⁱ. In the sum of two spreads each base-3 digit counts the bits set
+there: 0, 1 or 2. So one table of 81 entries, indexed by the sum, serves any symmetric operation on bits. The spreads
+are pushed with a bias that makes their sum the index itself: no addition of an offset per nibble.
 """
 
 from __future__ import annotations

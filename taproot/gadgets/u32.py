@@ -202,7 +202,7 @@ def congruent(s: Stack, terms: Sequence[Term], name: str, minus: int | str = 0) 
 
 
 def residue(s: Stack, name: str) -> None:
-    """Leave whether low + 2^28 · top is *no* multiple of 2^32, for |low| < 2^29, |top| < 32.
+    """Leave whether low + 2^28 · top is *no* multiple of 2^32, for |low| < 2^29, |top| < 31.
 
     stack:  low top  →  wrong
     """
