@@ -85,13 +85,13 @@ class Arena:
         """Make the buffer hold the machine's memory (but for the reserved page, which no guest can read)."""
         memory = machine.memory
         memory.share()
+        self._missing[:] = 0
         for region in {*memory.regions, *memory.nodes, *self._loaded}:
             source: object = memory.nodes.get(region) or memory.regions.get(region)
             if region in self._sources and self._sources[region] is source:
                 continue
             try:
                 wanted = memory.region_pages(region)
-                self._missing[region] = 0
             except Unavailable:
                 self._missing[region] = 1
                 self._sources.pop(region, None)
