@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from btc_l2.chain.kernel import accepts
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.isa import BY_NAME
-from btc_l2.zkvm.outcome import Control
+from btc_l2.zkvm.outcome import Control, Endian
 from challenger.disprove.claim import CONTROL, claim_digits
 from challenger.disprove.relations import relation
 from challenger.game.semantics import BAD_FETCH, EXITED, complete_claim, row_name
@@ -20,7 +20,8 @@ KEY = bytes(range(32))
 EDGES = (
     0, 1, 2, 3, 4, 7, 8, 0xF, 0x10, 0x1F, 0x20, 0xFF, 0x7FFF, 0x8000, 0xFFFC, 0xFFFF, 0x1_0000, 0x0FFF_FFFC,
     0x0FFF_FFFF, 0x1000_0000, 0x7FFF_FFFF, 0x8000_0000, 0x8000_0001, 0xBFFF_FFFC, 0xBFFF_FFFF, 0xC000_0000,
-    0xFFFE_FFFC, 0xFFFE_FFFF, 0xFFFF_0000, 0xFFFF_8000, 0xFFFF_EFFC, 0xFFFF_EFFF, 0xFFFF_F000, 0xFFFF_FFFC, 0xFFFF_FFFE, 0xFFFF_FFFF,
+    0xFFFE_FFFC, 0xFFFE_FFFF, 0xFFFF_0000, 0xFFFF_8000, 0xFFFF_EFFC, 0xFFFF_EFFF, 0xFFFF_F000, 0xFFFF_FFFC,
+    0xFFFF_FFFE, 0xFFFF_FFFF,
 )  # fmt: skip
 
 words = st.one_of(
@@ -37,19 +38,19 @@ lies = st.one_of(bits, st.integers(1, MASK))  # what a value is changed by (excl
 
 
 @st.composite
-def honest_claims(draw: st.DrawFn, name: str, big_endian: bool = True) -> StepClaim:
+def honest_claims(draw: st.DrawFn, name: str, endian: Endian = "big") -> StepClaim:
     """A true claim of the relation `name`, boundaries included."""
     claim = draw(_free_values(name))
-    honest = complete_claim(replace(claim, key=KEY if name == "SYSCALL_MAP" else b""), big_endian)
+    honest = complete_claim(replace(claim, key=KEY if name == "SYSCALL_MAP" else b""), endian)
     return replace(honest, key=b"")  # the relation does not see the key
 
 
 @st.composite
-def consequences_of_other_values(draw: st.DrawFn, name: str, big_endian: bool = True) -> StepClaim:
+def consequences_of_other_values(draw: st.DrawFn, name: str, endian: Endian = "big") -> StepClaim:
     """A claim whose results follow from other operands, or another word of the same row, than it names."""
     claim = draw(_free_values(name))
     other = draw(_free_values(name, near=claim))
-    result = complete_claim(replace(other, key=KEY if name == "SYSCALL_MAP" else b""), big_endian)
+    result = complete_claim(replace(other, key=KEY if name == "SYSCALL_MAP" else b""), endian)
     new = claim.old if result.new == result.old else result.new
     given = {name: getattr(claim, name) for name in ("before", "instruction", "a", "b", "old")}
     return replace(result, **given, new=new, key=b"")
@@ -77,15 +78,15 @@ def falsified(claim: StepClaim, value: str, change: int) -> StepClaim:
     return replace(claim, **{value: getattr(claim, value) ^ (change & limit or 1)})
 
 
-def is_false(claim: StepClaim, big_endian: bool = True) -> bool:
+def is_false(claim: StepClaim, endian: Endian = "big") -> bool:
     """Whether a claim contradicts the reference machine."""
     key = KEY if row_name(claim) == "SYSCALL_MAP" else b""
-    return replace(complete_claim(replace(claim, key=key), big_endian), key=b"") != claim
+    return replace(complete_claim(replace(claim, key=key), endian), key=b"") != claim
 
 
-def verdict(name: str, claim: StepClaim, big_endian: bool = True) -> bool | None:
+def verdict(name: str, claim: StepClaim, endian: Endian = "big") -> bool | None:
     """What the kernel says: True if the leaf wins, False if the claim is right, None if the script fails."""
-    body = relation(name, big_endian).body.code
+    body = relation(name, endian == "big").body.code
     witness = [encode_number(digit) for digits in claim_digits(claim).values() for digit in digits]
     if accepts(body, witness):
         return True
