@@ -9,6 +9,7 @@ pages with the last one costs little.
 from __future__ import annotations
 
 import mmap
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,8 @@ from taproot.errors import Unavailable
 _ADDRESS_SPACE = 1 << 32
 _PAGES = _ADDRESS_SPACE // (4 * PAGE_WORDS)
 _REGIONS = _ADDRESS_SPACE // REGION_BYTES
-_MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Linux; Python names it from 3.13 on
+_MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0  # Python names it from 3.13 on
+_AT_ONCE = 1 << 28  # steps between two looks at Ctrl-C: about a second
 _PROGRAM_REGIONS = PROGRAM_END // REGION_BYTES
 _KEPT_ARENAS = 2
 
@@ -38,7 +40,7 @@ def run(machine: Machine, limit: int) -> int:
     with _borrow_arena() as arena:
         while done < limit and not machine.exited:
             if machine.register(0) == 0:  # else a state that no honest run reaches: the loop relies on $0
-                done += arena.run(machine, limit - done)
+                done += arena.run(machine, min(limit - done, _AT_ONCE))
             if done < limit and not machine.exited:
                 step(machine)
                 done += 1
@@ -73,9 +75,7 @@ class Arena:
         registers = np.array(machine.registers, dtype=np.uint32)
         control = np.array(machine.control, dtype=np.uint32)
         flip = np.uint32(3 if machine.endian == "big" else 0)
-        steps = run_steps(
-            self._words, registers, control, self._dirty, self._missing, flip, np.int64(min(limit, 1 << 62))
-        )
+        steps = run_steps(self._words, registers, control, self._dirty, self._missing, flip, np.int64(limit))
         self._take_back(machine)
         machine.registers = registers.tolist()
         machine.control = control.tolist()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_l2.zkvm.decode import decode
+from btc_l2.zkvm import fast
+from btc_l2.zkvm.decode import decode, signed_immediate
 from btc_l2.zkvm.fast import run
 from btc_l2.zkvm.isa import BY_NAME, INSTRUCTIONS, Instruction
 from btc_l2.zkvm.outcome import Endian
@@ -18,6 +19,7 @@ from tests.zkvm.programs import CODE, DATA, EDGE_VALUES, encode, machine_with, r
 
 ENDIANS: tuple[Endian, ...] = ("big", "little")
 WORDS = st.one_of(st.sampled_from(EDGE_VALUES), st.integers(0, 0xFFFF_FFFF))
+LEFT_TO_THE_STEP = {"SYSCALL_HALT", "SYSCALL_MAP", "BREAK"}  # they end the run or change a node
 # Around every border of the address map, and in the middle of data
 ADDRESSES = st.one_of(
     st.integers(DATA - 8, DATA + 8),
@@ -65,6 +67,32 @@ def test_kernel_and_reference_agree_on_every_row(endian: Endian, row: Instructio
     agree(machine, 3)
 
 
+@pytest.mark.parametrize(
+    "row", [row for row in INSTRUCTIONS if row.name not in LEFT_TO_THE_STEP], ids=lambda row: row.name
+)
+def test_the_kernel_itself_makes_every_step_of_the_ordinary_course(
+    row: Instruction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast, "step", None)  # nobody to ask
+    rnd = random.Random(row.name)
+    made = 0
+    for _ in range(30):
+        word = random_word(rnd, row)
+        if row.access != "none":
+            word &= ~0xFFFF
+        values = (
+            (DATA,) if row.access != "none" else tuple(signed_immediate(word) + k & 0xFFFF_FFFF for k in (-4, 0, 4))
+        )
+        registers = {k: rnd.choice(values) for k in range(1, 32)}
+        machine = machine_with([word], registers)
+        reference = machine.copy()
+        step(reference)
+        if not reference.exited:
+            made += run(machine, 1)
+            assert machine.root() == reference.root()
+    assert made > 0
+
+
 @settings(max_examples=400, deadline=None)
 @given(row=st.sampled_from(INSTRUCTIONS), seed=st.integers(0, 1 << 32), flips=st.integers(0, 0xFFFF_FFFF))
 def test_kernel_and_reference_agree_on_words_beside_the_table(row: Instruction, seed: int, flips: int) -> None:
@@ -83,6 +111,13 @@ def test_kernel_and_reference_agree_on_every_opcode_and_function() -> None:
     for word in words:
         for filler in (0, 1 << 21, 1 << 16, 1 << 11, 1 << 6, 0x0325_4680):
             agree(machine_with([word | filler], {25: DATA, 5: 0x8765_4321, 1: DATA}), 1)
+
+
+@pytest.mark.parametrize("name", ["EXT", "INS"])
+def test_kernel_and_reference_agree_on_every_field_of_a_word(name: str) -> None:
+    for sa in range(32):
+        for rd in range(32):
+            agree(machine_with([encode(name, rs=4, rt=2, sa=sa, rd=rd)], {4: 0xA5C3_F00F, 2: 0x1234_5678}), 1)
 
 
 TRAPS = [
