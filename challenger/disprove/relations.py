@@ -16,17 +16,19 @@ from functools import lru_cache
 from types import ModuleType
 
 from btc_l2.zkvm.isa import BY_NAME
-from challenger.disprove import arithmetic, branch, compare, logic, memory, move, shift, state, system, trap
+from challenger.disprove import arithmetic, branch, compare, logic, memory, move, shift, state, system, trap, unaligned
 from challenger.disprove.control import BAD, begin
 from challenger.disprove.effect import no_store
 from challenger.disprove.pattern import require_pattern, require_syscall_other
 from taproot.script import Script, Stack
 
+_Meaning = Callable[..., None]  # writes the relation's own part on a Stack; some rows also take the byte order
+
 _MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (arithmetic, branch, compare, logic, memory, move, shift, system, trap)
+    for module in (arithmetic, branch, compare, logic, memory, move, shift, system, trap, unaligned)
 }
-_STATES: dict[str, Callable[[Stack], None]] = {"EXITED": state.exited, "BAD_FETCH": state.bad_fetch}
+_STATES: dict[str, _Meaning] = {"EXITED": state.exited, "BAD_FETCH": state.bad_fetch}
 
 # Control words besides PC and NPC that a row reads or changes
 _OWN: dict[str, tuple[str, ...]] = {
@@ -41,9 +43,10 @@ _OWN: dict[str, tuple[str, ...]] = {
     "SYSCALL_ENTER": ("ll",),
     **dict.fromkeys(("BREAK", "RESERVED", "SYSCALL_HALT", "SYSCALL_OTHER", "EXITED", "BAD_FETCH"), ("status",)),
 }
-_MAY_TRAP = {"ADD", "ADDI", "SUB", "LL", "LW", "SC", "SW", "SYSCALL_MAP"} | {
-    name for name, row in BY_NAME.items() if row.group == "trap"
+_MAY_TRAP = {"ADD", "ADDI", "SUB", "SYSCALL_MAP"} | {
+    name for name, row in BY_NAME.items() if row.group in ("memory", "trap", "unaligned")
 }
+_BY_BYTE = {"LB", "LBU", "LH", "LHU", "SB", "SH", "LWL", "LWR", "SWL", "SWR"}  # the byte order matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,10 @@ def relation(name: str, big_endian: bool = True) -> Relation:
     """The relation of a row of the instruction table, EXITED or BAD_FETCH; KeyError if there is none."""
     meaning = _MEANINGS[name]
     s = begin(_OWN.get(name, ()), name in _MAY_TRAP)
-    meaning(s)
+    if name in _BY_BYTE:
+        meaning(s, big_endian)
+    else:
+        meaning(s)
     if "new.0" in s.main:
         no_store(s)
     _require(s, name)
@@ -87,7 +93,7 @@ def _require(s: Stack, name: str) -> None:
         require_pattern(s, BY_NAME[name].mask, BY_NAME[name].match)
 
 
-def _find(name: str) -> Callable[[Stack], None] | None:
+def _find(name: str) -> _Meaning | None:
     """The function of a row in the file of its group (`and_`, `or_`, `break_` for keywords)."""
     function = name.lower()
     module = _MODULES.get(BY_NAME[name].group)
