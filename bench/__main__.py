@@ -1,0 +1,106 @@
+"""`python -m bench` measures everything, each section in a process of its own, and writes `docs/benchmarks.md`.
+
+`python -m bench NAME …` measures these sections and prints them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from bench.figure import Figure
+
+SECTIONS = {
+    "zkvm": "The zkMIPS machine, one core",
+    "scripts": "Scripts",
+    "costs": "Costs on chain",
+    "presign": "Presigning a deposit",
+    "chain": "Chains",
+    "stories": "The demo",
+    "suite": "The default tests",
+}
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+HEAD = """\
+# Benchmarks
+
+*Written by `make bench`; figures are those of the machine below at that commit, not promises.*
+
+{machine}, Python {python}, {system}; commit {commit}, {date}. {verdict}
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and report; 1 if a section failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="NAME", help=f"one of {', '.join(SECTIONS)}; all if none")
+    parser.add_argument("--json", action="store_true", help="measure in this process and print JSON")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.sections) - set(SECTIONS):
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}")
+    names = given.sections or list(SECTIONS)
+    if given.json:
+        print(json.dumps([asdict(figure) for name in names for figure in _measure_here(name)]))
+        return 0
+    measured = {name: _measure(name) for name in names}
+    for name, figures in measured.items():
+        print(_table(name, figures))
+    if not given.sections:
+        PAGE.write_text(_page(measured))
+    return 1 if any(figures is None for figures in measured.values()) else 0
+
+
+def _measure_here(name: str) -> Sequence[Figure]:
+    return list(import_module(f"bench.{name}").measure())
+
+
+def _measure(name: str) -> list[Figure] | None:
+    """The figures of a section, measured in a process of its own; None if it failed."""
+    print(f"bench: {name}", file=sys.stderr)
+    done = subprocess.run([sys.executable, "-m", "bench", "--json", name], stdout=subprocess.PIPE, text=True)
+    return None if done.returncode else [Figure(**row) for row in json.loads(done.stdout)]
+
+
+def _table(name: str, figures: Sequence[Figure] | None) -> str:
+    if figures is None:
+        return f"## {SECTIONS[name]}\n\nThis section failed.\n"
+    rows = [("figure", "measured", "asked", "met"), ("---",) * 4]
+    rows += [(f.what, f.value, f.asked, {True: "yes", False: "**no**", None: ""}[f.met]) for f in figures]
+    return f"## {SECTIONS[name]}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def _page(measured: dict[str, list[Figure] | None]) -> str:
+    asked = [f for figures in measured.values() for f in figures or () if f.met is not None]
+    met = sum(1 for f in asked if f.met)
+    head = HEAD.format(
+        machine=f"{_processor()}, {os.cpu_count()} cores",
+        python=platform.python_version(),
+        system=platform.system(),
+        commit=_commit(),
+        date=datetime.datetime.now(datetime.UTC).date(),
+        verdict=f"{met} of {len(asked)} targets met.",
+    )
+    return "\n".join([head, *(_table(name, figures) for name, figures in measured.items())])
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

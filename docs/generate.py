@@ -1,0 +1,176 @@
+"""The pages that are computed: `docs/costs.md` and `docs/spec/instructions.md`.
+
+`make docs` writes them; `make check` calls this with `--check`, which says what is stale and returns 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from btc_l2.zkvm.isa import INSTRUCTIONS, REMAINDERS, Instruction
+from challenger import cost
+from challenger.cost import Cost, MoveCost, arities_of, compute_cost
+from challenger.disprove.relations import relation_names, rows_without_leaf
+from challenger.game.kinds import CHAINS
+
+DOCS = Path(__file__).resolve().parent
+STEPS_LOG2, ARITY, CHALLENGERS = 32, 4, 5
+MOST_WEIGHT = 400_000  # MAX_STANDARD_TX_WEIGHT, Bitcoin Core policy/policy.h
+MOST_V3 = 10_000  # TRUC_MAX_VSIZE, BIP 431
+MOST_STACK = 1_000  # MAX_STACK_SIZE, main and alt stack together, BIP 342
+RELATION_TURNS = ("verdict", "verdict_map")
+_ACCESS = "|".join(sorted(map(re.escape, CHAINS), key=len, reverse=True))
+
+COST_PAGE = """\
+# What a dispute costs on chain
+
+*Computed by `docs/generate.py` (`make docs`) from `challenger/cost.py`; `make check` fails when it is stale.*
+
+A graph for 2^{steps_log2} steps, arity {arity}, {challengers} challengers is built, every transaction gets its heaviest
+witness and is weighed. The children that pay fees (about 155 vB for each version 3 move) are not counted. The same
+figures for other parameters: `btc-l2 cost --steps-log2 28 --arity 2`.
+
+{ways}
+
+{limits}
+
+## Moves
+
+`X` stands for every access ({accesses}), `r` for a round, `#` for a number. A range goes over all transactions of
+the row, the variants with and without a stake included. Relation leaves one by one:
+[spec/instructions.md](spec/instructions.md).
+
+{moves}
+"""
+
+INSTRUCTION_PAGE = """\
+# Instructions
+
+*Computed by `docs/generate.py` (`make docs`) from `btc_l2/zkvm/isa.py`; `make check` fails when it is stale.*
+
+{total} rows, {decided} of them with a relation leaf: the script to which a false claim about such a step loses.
+{told}
+What an instruction does: the function of its name in `btc_l2/zkvm/instructions/<group>.py`; its relation: the
+function of the same name in `challenger/disprove/<group>.py`. The last column is the size of the transaction that
+kills a claim with this leaf where no stake is left.
+
+{rows}
+
+States without an instruction have relations of their own: {others}. `SYSCALL_OTHER` is SYSCALL with a code above 3,
+`RESERVED` every word that no row matches.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or compare the pages; 1 if `--check` found a stale one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not current")
+    check = parser.parse_args(arguments).check
+    stale = {path: text for path, text in pages().items() if not path.is_file() or path.read_text() != text}
+    for path, text in stale.items():
+        shown = path.relative_to(DOCS.parent)
+        print(f"{shown} is stale; run `make docs`" if check else f"wrote {shown}", file=sys.stderr)
+        if not check:
+            path.write_text(text)
+    return 1 if check and stale else 0
+
+
+def pages() -> dict[Path, str]:
+    """Every computed page with the text that it should have."""
+    weighed = compute_cost(arities_of(STEPS_LOG2, ARITY), CHALLENGERS)
+    return {DOCS / "costs.md": cost_page(weighed), DOCS / "spec" / "instructions.md": instruction_page(weighed)}
+
+
+def cost_page(weighed: Cost) -> str:
+    """What a dispute costs on chain, per path and per move."""
+    ways = [
+        _way_row("undisputed: kickoff, take1", weighed.undisputed),
+        _way_row("a relation leaf decides: kickoff … step, the heaviest relation", weighed.relation),
+        _way_row("worst: an access is searched down to the heaviest hash leaf", weighed.worst),
+    ]
+    limits = [
+        ("weight of any transaction, WU", f"{weighed.heaviest:,}", f"{MOST_WEIGHT:,}"),
+        ("version 3 transaction, vB", f"{weighed.largest_v3:,}", f"{MOST_V3:,}"),
+        ("stack items while a leaf runs", f"{max(row.peak_stack for row in weighed.moves):,}", f"{MOST_STACK:,}"),
+    ]
+    return COST_PAGE.format(
+        steps_log2=STEPS_LOG2,
+        arity=ARITY,
+        challengers=CHALLENGERS,
+        accesses=", ".join(CHAINS),
+        ways=table(("way a claim ends", "transactions", "vB"), ways),
+        limits=table(("limit", "most", "allowed"), limits),
+        moves=table(("move", "leaf", "transactions", "vB", "most items", "peak stack"), _families(weighed.moves)),
+    )
+
+
+def instruction_page(weighed: Cost) -> str:
+    """The instruction table, with the size of each kill by relation."""
+    moves = [row for row in weighed.moves if row.name.endswith("@bare") and _disproof_turn(row) in RELATION_TURNS]
+    sizes = {row.leaf: row.vbytes for row in reversed(moves)}  # SYSCALL_MAP stands on both turns: the ordinary one
+    rows, missing = (*INSTRUCTIONS, *REMAINDERS), rows_without_leaf()
+    others = [name for name in relation_names() if name not in {row.name for row in rows}]
+    return INSTRUCTION_PAGE.format(
+        total=len(rows),
+        decided=len(rows) - len(missing),
+        told=f"Rows without one yet: {', '.join(missing)}." if missing else "No row is without one.",
+        rows=table(
+            ("instruction", "operands", "group", "memory", "mask", "match", "kill, vB"),
+            [_instruction_row(row, sizes) for row in rows],
+        ),
+        others=", ".join(f"`{name}` ({sizes[name]:,} vB)" for name in others),
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _way_row(what: str, way: cost.Path) -> tuple[str, ...]:
+    return what, str(way.transactions), f"{way.vbytes:,}"
+
+
+def _instruction_row(row: Instruction, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    operands = f"`{row.operands}`" if row.operands else ""
+    kill = f"{sizes[row.name]:,}" if row.name in sizes else "no leaf yet"
+    pattern = ("", "") if row.name == "RESERVED" else (f"`{row.mask:08x}`", f"`{row.match:08x}`")
+    return f"`{row.name}`", operands, row.group, "" if row.access == "none" else row.access, *pattern, kill
+
+
+def _families(moves: Iterable[MoveCost]) -> list[tuple[str, ...]]:
+    """One row for all transactions that differ in numbers, access and variant only."""
+    found: dict[tuple[str, str], list[MoveCost]] = {}
+    for row in moves:
+        found.setdefault(_family(row), []).append(row)
+    return [(f"`{move}`", leaf, *_range(rows)) for (move, leaf), rows in found.items()]
+
+
+def _range(rows: Sequence[MoveCost]) -> tuple[str, ...]:
+    low, high = min(row.vbytes for row in rows), max(row.vbytes for row in rows)
+    items, peak = max(row.items for row in rows), max(row.peak_stack for row in rows)
+    return str(len(rows)), f"{low:,}" if low == high else f"{low:,} … {high:,}", str(items or ""), str(peak or "")
+
+
+def _family(row: MoveCost) -> tuple[str, str]:
+    name = re.sub(r"^p\d+/", "", row.name).partition("@")[0]
+    name = re.sub(r"\b(reveal|choose|search)\.\d+", r"\1.r", name)
+    name = re.sub(rf"(^|\.)(?:{_ACCESS})(?=\.|$)", r"\1X", name)
+    name = re.sub(r"\b(stake|pick_claim|cut|show|p)\d+", r"\1#", name).replace(".p#", ".#")
+    turn = _disproof_turn(row)
+    if not turn:
+        return name, ""
+    return name, "a relation" if turn in RELATION_TURNS else row.leaf.partition(".")[0]
+
+
+def _disproof_turn(row: MoveCost) -> str:
+    """The turn on which a disproof stands; empty for other transactions."""
+    return row.name.partition("@")[0].partition("/disprove.")[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
