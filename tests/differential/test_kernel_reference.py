@@ -160,6 +160,22 @@ def test_kernel_and_reference_agree_on_what_stands_in_a_delay_slot(first: str, s
     agree(machine_with(words, {4: CODE + 32, 5: CODE + 16}), 9)
 
 
+@pytest.mark.parametrize("name", ["J", "JAL"])
+@pytest.mark.parametrize("pc", [0x0FFF_FFFC, 0x1FFF_FFF8, 0x7FFF_FFFC, 0x9000_0000, 0xAFFF_FFFC, 0xBFFF_FFF8])
+def test_kernel_and_reference_jump_within_the_256_mib_of_the_delay_slot(name: str, pc: int) -> None:
+    machine = machine_with([], pc=pc, npc=pc + 4)
+    machine.store_word(pc, encode(name, index=0x155_5555))
+    assert agree(machine, 2).control.pc == pc + 4 & 0xF000_0000 | 0x155_5555 << 2
+
+
+@pytest.mark.parametrize("pc", [0x1_0000, 0xBFFF_FFFC, 0xFFFF_EFFC, 0xFFFF_EFF8])
+def test_kernel_and_reference_agree_at_the_borders_of_the_address_map(pc: int) -> None:
+    for word in (encode("BEQ", low=-3), encode("BEQ", low=0x7FFF), encode("JAL", index=1), encode("SYSCALL_NOP"), 0):
+        machine = machine_with([], pc=pc, npc=pc + 4)
+        machine.store_word(pc, word)
+        agree(machine, 4)
+
+
 def compare_programs(seed: int, instructions: int) -> None:
     """Random programs, one after the other, until that many instructions have run in both machines."""
     rnd = random.Random(seed)
