@@ -41,7 +41,7 @@ class Cast:
 
 
 def make_cast(seed: int, challengers: int = 2, signers: Sequence[str] = SIGNERS) -> Cast:
-    """Signers, operator and depositor; the first signers are the challengers. The seed fixes all keys (test networks)."""
+    """Signers, operator, depositor; the first signers are the challengers. The seed fixes all keys (test networks)."""
     root = sha256(b"btc-l2/regtest/%d" % seed)
     secrets = {
         name: Secrets(SecretKey(derive(root, name, "key")), derive(root, name, "one-time"))

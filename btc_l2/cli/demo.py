@@ -1,7 +1,7 @@
 """`btc-l2 demo honest|fraud|silence`: a whole story on a test chain, from deposit to the end of a dispute.
 
-Progress goes to stderr, the result (who won, by which leaf, what it cost) to stdout. `--out` keeps everything that is
-needed to check the story with another validator.
+The story is told on stderr as it happens; the result (who won, by which leaf, what it cost whom) goes to stdout.
+`--out` keeps everything that is needed to check the story with another validator.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli.output import note, print_document
+from btc_l2.cli.output import note
 from taproot.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from btc_l2.chain.protocol import Chain
     from btc_l2.guests import Guest
-    from regtest.story import Ending, Plot
+    from regtest.plot import Plot
     from taproot.terms import Terms
 
 app = typer.Typer(help="Play a whole story: deposit, claim, dispute, payout.", no_args_is_help=True)
@@ -30,7 +30,7 @@ GuestName = Annotated[str, typer.Option("--guest", help="Guest program whose exe
 Backend = Annotated[str, typer.Option(help="Who judges: `embedded` (no service) or `bitcoind`.")]
 StepsLog2 = Annotated[int | None, typer.Option(help="log2 of the claimed steps; default: what the guest needs.")]
 Seed = Annotated[int, typer.Option(help="Fixes all keys and choices.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for transactions, bundle and journals.")]
+Out = Annotated[Path | None, typer.Option(help="New folder for transactions, bundle and journals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 DEFAULT_GUEST = "hashchain"
 
@@ -41,7 +41,10 @@ def honest(
     out: Out = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """The operator's claim is true: nobody objects, he takes the deposit."""
-    _play("honest", guest, backend, steps_log2, seed, out, as_json, {})
+    from regtest.plot import Plot
+
+    found = _find_guest(guest)
+    _play("honest", Plot(found, _terms(found, steps_log2), seed=seed), backend, out, as_json)
 
 
 @app.command()
@@ -51,61 +54,57 @@ def fraud(
     out: Out = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """The operator lies about the execution; a challenger takes his stake."""
+    from challenger.disprove.relations import rows_without_leaf
     from challenger.game.lies import machine_lies
+    from regtest.plot import Plot
 
     if lie == "list":
         print("\n".join(machine_lies()))
         return
     if lie not in machine_lies():
         raise InvalidInput(f"no lie is called {lie!r}; choose one of {', '.join(machine_lies())}")
-    _play("fraud", guest, backend, steps_log2, seed, out, as_json, {"lie": lie})
+    found = _find_guest(guest)
+    if rows_without_leaf():
+        note(f"not decided by a leaf yet, so a lie about them would win: {', '.join(rows_without_leaf())}")
+    _play("fraud", Plot(found, _terms(found, steps_log2), lie=lie, seed=seed), backend, out, as_json)
 
 
 @app.command()
 def silence(
     side: Annotated[str, typer.Option(help="Who stops: `operator` or `challenger`.")] = "operator",
-    turn: Annotated[str, typer.Option(help="The turn on which he stops.")] = "assert",
+    turn: Annotated[str, typer.Option(help="The turn on which he stops (docs/spec/dispute.md).")] = "assert",
     guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None, seed: Seed = 1,
     out: Out = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """One side stops moving and pays for it. A challenger who stops has objected to a true claim."""
-    from regtest.story import route_to
+    """A true claim is challenged without reason; then one side stops moving and pays for it."""
+    from regtest.plot import silence_plot
 
-    route = route_to(turn, side)
-    if side == "operator":
-        plot = {"lie": "result", "operator_silent": (turn,)}
-        if route:
-            plot = {"objectors": ("alice",), "operator_silent": (turn,), "route": route}
-    else:
-        plot = {"objectors": ("alice",), "challenger_silent": (turn,), "route": route}
-    _play("silence", guest, backend, steps_log2, seed, out, as_json, plot)
+    found = _find_guest(guest)
+    _play("silence", silence_plot(found, _terms(found, steps_log2), side, turn, seed=seed), backend, out, as_json)
 
 
-def _play(
-    story: str, guest_name: str, backend: str, steps_log2: int | None, seed: int, out: Path | None, as_json: bool,
-    plot: dict[str, Any],
-) -> None:  # fmt: skip
-    from btc_l2.guests import find_guest
-    from regtest.story import Plot, Stage
+def _play(story: str, plot: Plot, backend: str, out: Path | None, as_json: bool) -> None:
+    from regtest.report import describe, tell, write_evidence
+    from regtest.story import Stage
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    guest = find_guest(guest_name)
-    terms = _terms(guest, steps_log2)
     _prepare(out)
     with _open_chain(backend) as (chain, judge):
-        stage = Stage(chain, Plot(guest, terms, seed=seed, **plot), out, note)
-        ending = stage.play()
-    document = _document(story, ending, judge, stage.plot)
+        ending = Stage(chain, plot, out, note).play()
+    document: dict[str, Any] = describe(story, ending, judge, plot)
     if out is not None:
-        _write_evidence(out, ending, document)
-    if as_json:
-        print(json.dumps(document))
-    else:
-        _tell(document)
+        write_evidence(out, ending, document)
+    print(json.dumps(document) if as_json else tell(document))
+
+
+def _find_guest(name: str) -> Guest:
+    from btc_l2.guests import find_guest
+
+    return find_guest(name)
 
 
 def _terms(guest: Guest, steps_log2: int | None) -> Terms:
-    from regtest.story import arities_for
+    from regtest.plot import arities_for
     from taproot.terms import Terms
 
     needed = (guest.steps - 1).bit_length()
@@ -122,9 +121,10 @@ def _prepare(out: Path | None) -> None:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
+        used = any(out.iterdir())
     except OSError as error:
-        raise Unavailable(f"cannot create {out}; {error.strerror}; choose another folder with --out") from error
-    if any(out.iterdir()):
+        raise Unavailable(f"cannot use {out}; {error.strerror}; choose another folder with --out") from error
+    if used:
         raise InvalidInput(f"{out} is not empty; one-time keys must not be used twice; choose an empty folder")
 
 
@@ -136,55 +136,9 @@ def _open_chain(backend: str) -> Iterator[tuple[Chain, str]]:
         with EmbeddedChain() as chain:
             yield chain, "libbitcoinkernel"
     elif backend == "bitcoind":
-        from regtest.bitcoind import Bitcoind, find_bitcoind, find_version
+        from regtest.bitcoind import Bitcoind
 
         with Bitcoind() as node:
-            yield node.chain(), find_version(find_bitcoind())
+            yield node.chain(), node.version
     else:
         raise InvalidInput(f"no backend is called {backend!r}; choose embedded or bitcoind")
-
-
-def _document(story: str, ending: Ending, judge: str, plot: Plot) -> dict[str, Any]:
-    rows = [
-        {"name": s.name, "txid": s.tx.txid_hex, "vbytes": s.tx.vbytes, "weight": s.tx.weight, "height": s.height, "by": s.by}
-        for s in ending.sent
-    ]  # fmt: skip
-    return {
-        "story": story, "outcome": ending.outcome, "winner": ending.winner, "judge": judge, "guest": plot.guest.name,
-        "lie": plot.lie, "steps": ending.steps, "claimed_steps": plot.terms.steps, "rounds": len(plot.terms.arities),
-        "first_false_step": ending.first_false_step, "leaf": ending.leaf, "transactions": rows,
-        "total_vbytes": sum(row["vbytes"] for row in rows),
-        "balances": {name: {"before": b, "after": a, "change": a - b} for name, (b, a) in ending.balances.items()},
-        "seconds": round(ending.seconds, 2),
-    }  # fmt: skip
-
-
-def _write_evidence(out: Path, ending: Ending, document: dict[str, Any]) -> None:
-    """Every transaction as raw hex with the outputs it spends, and the result."""
-    graph = ending.bundle.graph
-    rows = [
-        {
-            "name": s.name, "txid": s.tx.txid_hex, "raw": s.tx.serialize().hex(),
-            "spends": [
-                {"value": o.value, "script_pubkey": o.script_pubkey.hex()} for o in graph.planned(s.name).prevouts
-            ],
-        }
-        for s in ending.sent
-    ]  # fmt: skip
-    (out / "transactions.json").write_text(json.dumps(rows, indent=1))
-    (out / "result.json").write_text(json.dumps(document, indent=1))
-
-
-def _tell(document: dict[str, Any]) -> None:
-    """The result for a person."""
-    for row in document["transactions"]:
-        print(f"{row['height']:>6}  {row['vbytes']:>7} vB  {row['by']:<8} {row['name']}")
-    verdict = {
-        "paid": "the claim stood: the operator took the deposit",
-        "disproved": f"the claim was false: leaf {document['leaf']} gave the stake to {document['winner']}",
-        "timeout": f"the operator fell silent: {document['winner']} took his stake",
-    }[document["outcome"]]
-    print(f"\n{verdict}")
-    balances = {name: f"{row['change']:+d} sat" for name, row in document["balances"].items()}
-    shown = ("judge", "guest", "steps", "rounds", "first_false_step", "leaf", "total_vbytes", "seconds")
-    print_document({name: document[name] for name in shown} | {"changes": balances}, False)

@@ -1,6 +1,7 @@
 """What each side does next, decided from the chain alone: pure functions, no clock, no network.
 
-`plan_operator` and `plan_challenger` return steps in the order in which they should be sent; doing a step twice does no harm.
+`plan_operator` and `plan_challenger` return steps in the order in which they should be sent; doing a step twice does no
+harm.
 """
 
 from __future__ import annotations
@@ -21,17 +22,29 @@ from taproot.connectors.turn import Role
 from taproot.terms import Terms
 
 Answer = Callable[[GameState], Choose | Disproof | None]
+TIMEOUT = "timeout"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A transaction of the graph to send: the values to sign in it, or the disproof leaf with its hints."""
+    """A transaction of the graph to send: the values to sign in it, or the disproof leaf with its hints.
+
+    `turn`: the turn of `game` on which the party moves; None for what is no answer to the other side.
+    """
 
     name: str
     values: Mapping[str, Digits] = field(default_factory=dict)
     leaf: str | None = None
     hints: Mapping[str, int] = field(default_factory=dict)
     game: str | None = None
+    turn: str | None = None
+
+    @property
+    def occasion(self) -> str:
+        """What a silent party lets pass: a turn, `timeout`, or the transaction's kind (`kickoff`, `veto` …)."""
+        if self.turn is not None:
+            return self.turn
+        return self.name.partition("/")[2].partition(".")[0] or self.name.partition(".")[0]
 
 
 def is_due(view: View, since: int, delay: int) -> bool:
@@ -43,36 +56,36 @@ def _settled(view: View, since: int, confirmations: int) -> bool:
     return view.height - since + 1 >= confirmations
 
 
-def plan_operator(
-    view: View, terms: Terms, games: Collection[Tracked], prover: TraceProver, silent: Collection[str] = ()
-) -> list[Step]:
-    """The operator's steps. `silent` names turns on which he does not move (for stories and tests)."""
+def plan_operator(view: View, terms: Terms, games: Collection[Tracked], prover: TraceProver) -> list[Step]:
+    """The operator's steps.
+
+    He answers on his turns also when a take is due: it might not get into a block before his time is over.
+    """
     kickoff = view.confirmed("kickoff")
     if kickoff is None:
         return [Step("kickoff")] if view.depth("confirm") >= terms.confirmations else []
-    steps: list[Step] = []
     if not view.is_spent("asset"):
-        unchallenged = not view.is_spent("unchallenged")
-        if unchallenged and is_due(view, kickoff.height, terms.challenge_delay):
-            return [Step("take1")]
-        if is_due(view, kickoff.height, terms.total_delay):
-            return [Step("take2")]
-        steps += [s for g in games for s in _operator_turn(view, terms, g, prover, silent)]
+        return [
+            *_take(view, terms, kickoff.height),
+            *(s for g in games for s in _operator_turn(view, terms, g, prover)),
+        ]
     if view.depth("take2") >= terms.confirmations:
-        steps += [s for g in games for s in _slash(view, terms, g)]
-    return steps
+        return [s for g in games for s in _slash(view, terms, g)]
+    return []
 
 
-def _operator_turn(
-    view: View, terms: Terms, game: Tracked, prover: TraceProver, silent: Collection[str]
-) -> list[Step]:
-    if game.ended or game.mover is not Role.OPERATOR or game.state.turn in silent:
-        return []
-    if not _settled(view, game.since, terms.confirmations):
+def _take(view: View, terms: Terms, kickoff: int) -> list[Step]:
+    if not view.is_spent("unchallenged") and is_due(view, kickoff, terms.challenge_delay):
+        return [Step("take1")]
+    return [Step("take2")] if is_due(view, kickoff, terms.total_delay) else []
+
+
+def _operator_turn(view: View, terms: Terms, game: Tracked, prover: TraceProver) -> list[Step]:
+    if game.ended or game.mover is not Role.OPERATOR or not _settled(view, game.since, terms.confirmations):
         return []
     move, values = operator_move(game.state, prover)
     challenger = game.game.given.challenger
-    return [Step(f"{challenger}/{move}", values, game=challenger)]
+    return [Step(f"{challenger}/{move}", values, game=challenger, turn=game.state.turn)]
 
 
 def _slash(view: View, terms: Terms, game: Tracked) -> list[Step]:
@@ -88,13 +101,12 @@ def _slash(view: View, terms: Terms, game: Tracked) -> list[Step]:
 
 
 def plan_challenger(
-    view: View, terms: Terms, me: str, game: Tracked | None, answer: Answer | None, objects: bool,
-    silent: Collection[str] = (),
-) -> list[Step]:  # fmt: skip
+    view: View, terms: Terms, me: str, game: Tracked | None, answer: Answer | None, objects: bool
+) -> list[Step]:
     """Challenger `me`'s steps.
 
-    `objects`: he does not accept the claim that the operator announced. `answer` is how he moves on his turns (None until
-    the claim stands on chain).
+    `objects`: he does not accept the claim that the operator announced. `answer` is how he moves on his turns (None
+    until the claim stands on chain).
     """
     kickoff = view.confirmed("kickoff")
     if kickoff is None or not objects or view.is_spent("asset"):
@@ -109,28 +121,28 @@ def plan_challenger(
     if game.ended:
         return steps
     if game.mover is Role.OPERATOR:
-        overdue = is_due(view, game.since, terms.move_delay) and "timeout" not in silent
-        return [*steps, _kill(view, terms, me, f"timeout.{game.state.turn}")] if overdue else steps
-    if game.state.turn in silent or answer is None or not _settled(view, game.since, terms.confirmations):
+        overdue = is_due(view, game.since, terms.move_delay)
+        return [*steps, Step(_kill(view, terms, me, f"{TIMEOUT}.{game.state.turn}"), game=me)] if overdue else steps
+    if answer is None or not _settled(view, game.since, terms.confirmations):
         return steps
     return [*steps, *_challenger_turn(view, terms, me, game, answer)]
 
 
 def _challenger_turn(view: View, terms: Terms, me: str, game: Tracked, answer: Answer) -> list[Step]:
-    move = answer(game.state)
+    move, turn = answer(game.state), game.state.turn
     if move is None:
         return []
     if isinstance(move, Disproof):
-        kill = _kill(view, terms, me, f"disprove.{game.state.turn}")
-        return [Step(kill.name, leaf=move.leaf, hints=move.hints, game=me)]
-    return [Step(f"{me}/{move.move}", move.values, game=me)]
+        kill = _kill(view, terms, me, f"disprove.{turn}")
+        return [Step(kill, leaf=move.leaf, hints=move.hints, game=me, turn=turn)]
+    return [Step(f"{me}/{move.move}", move.values, game=me, turn=turn)]
 
 
-def _kill(view: View, terms: Terms, me: str, what: str) -> Step:
+def _kill(view: View, terms: Terms, me: str, what: str) -> str:
     """The variant with the first stake that is still there (standing, or leaving), else the one without."""
     for k in range(len(terms.stakes)):
         if not view.is_spent(stake_name(k)):
-            return Step(f"{me}/{what}@stake{k}", game=me)
+            return f"{me}/{what}@stake{k}"
         if view.confirmed(f"leave.{stake_name(k)}") and not view.is_spent(leaving_name(stake_name(k))):
-            return Step(f"{me}/{what}@leaving{k}", game=me)
-    return Step(f"{me}/{what}@bare", game=me)
+            return f"{me}/{what}@leaving{k}"
+    return f"{me}/{what}@bare"

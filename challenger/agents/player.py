@@ -1,6 +1,6 @@
 """A running agent: looks at the chain, asks `decide`, signs, journals, sends. Restarted, it goes on where it was.
 
-Everything a player signs with a one-time key is on disk before it leaves; a transaction that was sent once is sent
+Everything a player signs with a one-time key is on disk before it leaves; a transaction that was made once is sent
 again byte for byte until it is confirmed.
 """
 
@@ -14,12 +14,13 @@ from functools import partial
 from btc_l2.chain.protocol import Chain, Rejected
 from btc_l2.zkvm.outcome import Endian
 from challenger.agents.decide import Answer, Step, plan_challenger, plan_operator
-from challenger.agents.track import Tracked, track_game
-from challenger.agents.view import View
+from challenger.agents.track import Tracked, Tracker
+from challenger.agents.view import UNKNOWN, Confirmed, View
 from challenger.agents.wallet import Wallet
 from challenger.commit import GameId, message_seed
 from challenger.game.challenger import assertion_of, challenger_move, claim_bytes
 from challenger.game.prover import TraceProver
+from challenger.game.state import GameState
 from challenger.journal import Journal
 from challenger.reveal import Items
 from challenger.turns import Game
@@ -27,8 +28,12 @@ from taproot.errors import Refused, Unavailable
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.presigned import Graph, Signatures
 from taproot.tx import P2A_SCRIPT, Transaction
+from taproot.units import TRUC_VERSION
 
 log = logging.getLogger(__name__)
+
+# Reasons for which a chain refuses what somebody else was faster with, or what is a block too early: no news
+RACES = frozenset({"insufficient fee", "txn-mempool-conflict", "bad-txns-inputs-missingorspent", "non-BIP68-final"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,10 @@ class Secrets:
 
 @dataclass(slots=True)
 class Player:
-    """One party's agent; subclasses say which steps it wants."""
+    """One party's agent; subclasses say which steps it wants.
+
+    `silent`: occasions (`Step.occasion`) that the party lets pass, for stories and tests.
+    """
 
     name: str
     secrets: Secrets
@@ -55,40 +63,55 @@ class Player:
     silent: Collection[str] = ()
     wallet: Wallet = field(init=False)
     view: View = field(init=False)
+    _trackers: dict[str, Tracker] = field(init=False)
+    _fresh: list[Confirmed] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.wallet = Wallet(self.chain, self.secrets.key)
         self.view = View(self.chain, self.graph, self.start)
+        self._trackers = {name: Tracker(self.view, game) for name, game in self.games.items()}
 
-    def wanted(self) -> list[Step]:
-        """The steps that should be taken now."""
+    def plan(self) -> list[Step]:
+        """The steps that the party's interest asks for now."""
         raise AssertionError("a player is an operator or a challenger")
 
     def tick(self) -> list[str]:
-        """Look, decide, act once; returns the names of the transactions that were sent."""
-        for seen in self.view.refresh():
-            self.journal.archive(seen.name, seen.tx.serialize(), seen.height)
-        return [step.name for step in self.wanted() if self._perform(step)]
+        """Look, decide, act once; returns the names of the transactions that were sent.
+
+        Raises Unavailable if the journal cannot keep what was seen; nothing is lost, a later tick tries again.
+        """
+        self._look()
+        return [step.name for step in self.plan() if step.occasion not in self.silent and self._perform(step)]
 
     def track(self, challenger: str) -> Tracked | None:
         """The game of a challenger as the chain shows it."""
-        return track_game(self.view, self.games[challenger])
+        return self._trackers[challenger].track()
+
+    def _look(self) -> None:
+        """Follow the chain, keep what it shows of the graph."""
+        self._fresh += self.view.refresh()
+        rows = [(_archive_name(c), c.tx.serialize(), c.height) for c in self._fresh]
+        self.journal.archive(rows)
+        self._fresh.clear()
 
     def _perform(self, step: Step) -> bool:
         """Send a step unless it waits in the mempool already; says whether it was sent.
 
-        A fixed transaction is made once and sent again as it was made; a free one holds no one-time signature of ours that
-        was not shown before, and is made anew.
+        A fixed transaction is made once and sent again as it was made; a free one holds no one-time signature of ours
+        that was not shown before, and is made anew.
         """
-        free = self.graph.planned(step.name).free
+        if self._is_waiting(step.name):
+            return False
         try:
-            if self._is_waiting(step.name):
-                return False
-            known = None if free else self.journal.move(step.name)
+            known = None if self.graph.planned(step.name).free else self.journal.move(step.name)
             tx = Transaction.from_bytes(known) if known is not None else self._make(step)
             self._send(tx)
-        except (Rejected, Refused, Unavailable) as error:
-            log.warning("move.waits name=%s by=%s reason=%s", step.name, self.name, error)
+        except (Refused, Unavailable) as error:
+            race = isinstance(error, Rejected) and error.reason in RACES
+            log.log(
+                logging.INFO if race else logging.WARNING,
+                "move.waits name=%s by=%s reason=%s", step.name, self.name, error,
+            )  # fmt: skip
             return False
         log.info("move.sent name=%s by=%s txid=%s", step.name, self.name, tx.txid_hex)
         return True
@@ -99,33 +122,31 @@ class Player:
 
     def _send(self, tx: Transaction) -> None:
         """A version 3 move goes out with a child that pays for both; others pay for themselves."""
-        if any(out.script_pubkey == P2A_SCRIPT for out in tx.outputs) and tx.version == 3:
+        if tx.version == TRUC_VERSION and any(out.script_pubkey == P2A_SCRIPT for out in tx.outputs):
             self.chain.broadcast([tx, self.wallet.fee_child(tx, self.chain.estimate_fee())])
         else:
             self.chain.broadcast(tx)
 
     def _make(self, step: Step) -> Transaction:
-        """Sign (journal first) and put the transaction together; its bytes are on disk before it is sent."""
+        """Sign and put together; values and bytes are on disk when this returns."""
         tx = self._assemble(step, self._items(step))
-        self.journal.record_move(step.name, tx.serialize(), self.view.height)
+        values = {f"{step.game}/{message}": digits for message, digits in step.values.items()}
+        self.journal.commit_move(step.name, values, tx.serialize(), self.view.height)
         return tx
 
     def _items(self, step: Step) -> Items:
-        """One-time signatures and hints for input 0."""
-        if step.game is None:
+        """One-time signatures and hints for input 0; Unavailable if nobody has written the leaf that is needed."""
+        if step.game is None or step.turn is None:
             return ()
         game, tracked = self.games[step.game], self.track(step.game)
         assert tracked is not None
-        leaf_name = step.leaf or step.name.partition("/")[2]
-        leaf = game.leaves.get((tracked.state.turn, leaf_name))
-        if leaf is None:  # timeouts and slashes open nothing
-            return ()
-        signed = tracked.signed | self._sign_values(step)
-        return leaf.witness(game.keys, signed, step.hints)
+        name = step.leaf or step.name.partition("/")[2]
+        if (step.turn, name) not in game.leaves:
+            raise Unavailable(f"no leaf {name} on turn {step.turn}; `btc-l2 script list` shows what is missing")
+        return game.leaves[step.turn, name].witness(game.keys, tracked.signed | self._sign_values(step), step.hints)
 
     def _sign_values(self, step: Step) -> dict[str, Items]:
         assert step.game is not None
-        self.journal.commit_values({f"{step.game}/{name}": digits for name, digits in step.values.items()})
         game_id = GameId(self.deposit_id, self.graph.contract.parties.operator.name, step.game)
         codes = self.games[step.game].keys.messages
         return {
@@ -145,37 +166,44 @@ class Player:
         return self.graph.finalize(step.name, self.signatures, sign, to, fee_rate, step.leaf, items)
 
 
+def _archive_name(seen: Confirmed) -> str:
+    """A foreign spend is kept under its txid."""
+    return f"{UNKNOWN}.{seen.tx.txid_hex}" if seen.name == UNKNOWN else seen.name
+
+
 @dataclass(slots=True)
 class OperatorAgent(Player):
     """Claims the deposit, defends the claim, takes the deposit or the bonds of those who lost."""
 
     prover: TraceProver = field(kw_only=True)
 
-    def wanted(self) -> list[Step]:
+    def plan(self) -> list[Step]:
         """See `plan_operator`."""
         games = [t for j in self.games if (t := self.track(j)) is not None]
-        steps = plan_operator(self.view, self.graph.contract.terms, games, self.prover, self.silent)
-        return [s for s in steps if "kickoff" not in self.silent or s.name != "kickoff"]
+        return plan_operator(self.view, self.graph.contract.terms, games, self.prover)
 
 
 @dataclass(slots=True)
 class ChallengerAgent(Player):
     """Challenges a claim he does not accept and plays the dispute to the end.
 
-    `truth_of` gives the true run of a claim (128 bytes in the guest's byte order); `objects` says whether he rejects the
-    announcement; `answer` replaces his judgement (a hostile challenger).
+    `truth_of` gives the true run of a claim (128 bytes in the guest's byte order); `objects` says whether he rejects
+    the announcement; `hostile` replaces his judgement (a challenger without reason).
     """
 
     truth_of: Callable[[bytes], TraceProver] = field(kw_only=True)
     endian: Endian = field(kw_only=True)
     objects: bool = field(kw_only=True)
-    answer: Answer | None = field(kw_only=True, default=None)
+    hostile: Answer | None = field(kw_only=True, default=None)
 
-    def wanted(self) -> list[Step]:
+    def plan(self) -> list[Step]:
         """See `plan_challenger`."""
         game = self.track(self.name)
-        if game is not None and self.answer is None and "zN" in game.state.values:
-            truth = self.truth_of(claim_bytes(assertion_of(game.state), self.endian))
-            self.answer = partial(challenger_move, truth=truth)
-        terms = self.graph.contract.terms
-        return plan_challenger(self.view, terms, self.name, game, self.answer, self.objects, self.silent)
+        answer = self.hostile or (None if game is None else self._honest_answer(game.state))
+        return plan_challenger(self.view, self.graph.contract.terms, self.name, game, answer, self.objects)
+
+    def _honest_answer(self, state: GameState) -> Answer | None:
+        """Judge by the true run of the claim that stands on chain now (a reorganisation may bring another one)."""
+        if "zN" not in state.values:
+            return None
+        return partial(challenger_move, truth=self.truth_of(claim_bytes(assertion_of(state), self.endian)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from btc_l2.chain.protocol import Chain
+from btc_l2.chain.protocol import Chain, Tip
 from taproot.presigned import Graph
 from taproot.tx import OutPoint, Transaction
 
@@ -41,25 +41,31 @@ class View:
         """Follow to the tip; returns what is newly confirmed, in order."""
         self._unwind()
         new: list[Confirmed] = []
-        for height in range(self.height + 1, self._chain.tip().height + 1):
-            block = self._chain.block(height)
-            self._hashes[height] = block.hash
+        while self.height < self._chain.tip().height:
+            block = self._chain.block(self.height + 1)
+            if block.previous != self._hashes.get(self.height, block.previous):  # the chain changed meanwhile
+                self._unwind()
+                continue
+            self.height += 1
+            self._hashes[self.height] = block.hash
             for tx in block.transactions:
-                new += self._take(tx, height)
-            self.height = height
+                new += self._take(tx, self.height)
         return new
 
     def _unwind(self) -> None:
         """Forget blocks that are no longer in the best chain."""
-        tip = self._chain.tip().height
-        while self.height >= self._start and (
-            self.height > tip or self._chain.block(self.height).hash != self._hashes[self.height]
-        ):
+        while self.height >= self._start and not self._stands(self._chain.tip()):
             gone = self.height
             del self._hashes[gone]
             self.by_name = {n: c for n, c in self.by_name.items() if c.height != gone}
             self.spent = {n: c for n, c in self.spent.items() if c.height != gone}
             self.height -= 1
+
+    def _stands(self, tip: Tip) -> bool:
+        """Is the last block taken in still in the best chain?"""
+        if self.height >= tip.height:
+            return self.height == tip.height and self._hashes[self.height] == tip.hash
+        return self._chain.block(self.height).hash == self._hashes[self.height]
 
     def _take(self, tx: Transaction, height: int) -> list[Confirmed]:
         outputs = [self._watched[i.prevout] for i in tx.inputs if i.prevout in self._watched]

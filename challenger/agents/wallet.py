@@ -11,11 +11,9 @@ from taproot.errors import Unavailable
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.sighash import SighashCache
 from taproot.tx import P2A_SCRIPT, Transaction, TxIn, TxOut, p2tr_script
-from taproot.units import Sats
+from taproot.units import DUST_P2TR, SEQUENCE_RBF, TRUC_VERSION, Sats
 
-TRUC_VERSION = 3
 CHILD_VBYTES = 155  # anchor input, one key-path input, one output
-DUST = 330
 
 
 class Wallet:
@@ -45,11 +43,11 @@ class Wallet:
         anchor = next(i for i, out in enumerate(parent.outputs) if out.script_pubkey == P2A_SCRIPT)
         fee = feerate * (parent.vbytes + CHILD_VBYTES)
         anchored = parent.outputs[anchor]
-        coin = next((c for c in self.coins() if c.output.value + anchored.value - fee >= DUST), None)
+        coin = next((c for c in self.coins() if c.output.value + anchored.value - fee >= DUST_P2TR), None)
         if coin is None:
             raise Unavailable(f"fee wallet has no confirmed coin for {fee} sat; send coins to it, the move waits")
         change = TxOut(Sats(coin.output.value + anchored.value - fee), self.script_pubkey)
-        inputs = (TxIn(parent.outpoint(anchor), 0xFFFF_FFFD), TxIn(coin.outpoint, 0xFFFF_FFFD))
+        inputs = (TxIn(parent.outpoint(anchor), SEQUENCE_RBF), TxIn(coin.outpoint, SEQUENCE_RBF))
         child = Transaction(TRUC_VERSION, inputs, (change,), 0)
         return self._sign(child, 1, [anchored, coin.output])
 
@@ -57,11 +55,11 @@ class Wallet:
         """An ordinary payment with one coin and change."""
         total = sum(o.value for o in outputs)
         fee = feerate * (120 + 43 * len(outputs))
-        coin = next((c for c in self.coins() if c.output.value - total - fee >= DUST), None)
+        coin = next((c for c in self.coins() if c.output.value - total - fee >= DUST_P2TR), None)
         if coin is None:
             raise Unavailable(f"wallet has no coin for {total + fee} sat; fund it first")
         change = TxOut(Sats(coin.output.value - total - fee), self.script_pubkey)
-        tx = Transaction(2, (TxIn(coin.outpoint, 0xFFFF_FFFD),), (*outputs, change), 0)
+        tx = Transaction(2, (TxIn(coin.outpoint, SEQUENCE_RBF),), (*outputs, change), 0)
         return self._sign(tx, 0, [coin.output])
 
     def _sign(self, tx: Transaction, index: int, prevouts: list[TxOut]) -> Transaction:

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from math import prod
 
 from challenger.game.challenger import Choose
 from challenger.game.kinds import CHAINS, MAP_STEP_CHAINS, STEP_CHAINS
 from challenger.game.state import GameState
 
 
-def hostile_move(state: GameState, rng: random.Random, route: Sequence[str] = ()) -> Choose | None:
-    """Any allowed move; `route` names moves he prefers where he has them; None where he has none."""
+def hostile_move(
+    state: GameState, rng: random.Random, route: Sequence[str] = (), step: int | None = None
+) -> Choose | None:
+    """Any allowed move; None where he has none.
+
+    `route` names moves he prefers where he has them, `step` is the one he leads the search to.
+    """
     head, _, tail = state.turn.partition(".")
     if head in CHAINS:
         return _in_path(state, head, tail, rng)
     if head == "choose":
         options = state.arities[int(tail)]
-        return Choose(f"choose.{tail}", {f"search.{tail}.choice": (rng.randrange(options),)})
+        part = rng.randrange(options) if step is None else step // prod(state.arities[int(tail) + 1 :]) % options
+        return Choose(f"choose.{tail}", {f"search.{tail}.choice": (part,)})
     moves = {
         "pick": ["pick_init", "pick_final", "pick_search"],
         "pick_claim": [f"pick_claim{k}" for k in range(4)],

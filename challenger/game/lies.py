@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.layout import REGION_BYTES, REGION_LEVEL, SLOT_BASE
 from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import compute_claim, write_control, write_memory, write_register
 from btc_l2.zkvm.step import step as readable_step
 from btc_l2.zkvm.trace import Trace
+from btc_l2.zkvm.tree import ZERO_NODES
 from challenger.game.kinds import CONTROL_ADDRESS, Access
 from challenger.game.paths import OpenedPath, nodes_above, open_path
 from challenger.game.prover import (
@@ -34,6 +36,8 @@ from taproot.errors import InvalidInput
 BIT = 0x0000_0100  # the bit that lies flip: it does not touch alignment
 FALSE_FROM_DEPTH = 5  # a false leaf comes with false nodes from this depth on, true ones above
 SEARCHED_STEPS = 200_000
+EMPTY_BLOB = ZERO_NODES[REGION_LEVEL]  # root of a blob of zeros
+SOME_BLOB = ZERO_NODES[REGION_LEVEL + 1]  # root of a blob that nobody has
 
 Forge = Callable[[StepClaim, Endian], StepClaim]
 Tamper = Callable[[Machine, StepClaim], None]
@@ -43,12 +47,14 @@ Tamper = Callable[[Machine, StepClaim], None]
 class StepLie:
     """What is false about a step: the claim, and the trees after its writes (by the root's name).
 
-    `rows`: instructions at which it can be told (empty: any).
+    `rows`: instructions at which it can be told (empty: any); `early`: look for them from the first step on, not from
+    the middle of the run.
     """
 
     forge: Forge
     rows: frozenset[str] = frozenset()
     tamper: Mapping[str, Tamper] | None = None
+    early: bool = False
 
 
 class LyingProver(TraceProver):
@@ -100,6 +106,8 @@ class LyingProver(TraceProver):
     def _claimed_bottom(self, access: Access, true: bytes) -> bytes:
         if access.kind == "control":
             return leaf_bytes(self.lie.before)
+        if access.kind == "key":
+            return self.lie.key
         named = {"fetch": self.lie.instruction, "rs": self.lie.a, "rt": self.lie.b, "memory": self.lie.old}
         if access.kind not in named:
             return true
@@ -122,7 +130,7 @@ def _matters(lie: StepLie, claim: StepClaim, endian: Endian) -> bool:
 
 
 def _writes(claim: StepClaim) -> tuple[object, ...]:
-    return claim.after, claim.dest, claim.result, claim.address, claim.new
+    return claim.after, claim.dest, claim.result, claim.address, claim.new, claim.key
 
 
 def _write_all(before: Machine, claim: StepClaim, tamper: Mapping[str, Tamper]) -> dict[str, Machine]:
@@ -186,8 +194,36 @@ def _tamper_register(machine: Machine, _claim: StepClaim) -> None:
     machine.set_register(unused, machine.register(unused) ^ BIT)
 
 
+def _map_key(claim: StepClaim, endian: Endian) -> StepClaim:
+    """The key is said to be that of an empty blob."""
+    return replace(claim, key=EMPTY_BLOB)
+
+
+def _map_slot(claim: StepClaim, endian: Endian) -> StepClaim:
+    return replace(claim, address=claim.address ^ REGION_BYTES)
+
+
+def _map_operand(claim: StepClaim, endian: Endian) -> StepClaim:
+    return complete_claim(replace(claim, a=claim.a ^ 1), endian)
+
+
+def _map_plain(claim: StepClaim, endian: Endian) -> StepClaim:
+    """A MAP that is told as an ordinary step without effect on memory."""
+    return replace(claim, key=b"", address=0, old=0, new=0)
+
+
+def _plain_map(claim: StepClaim, endian: Endian) -> StepClaim:
+    """An ordinary step that is told as a MAP of some blob to slot 0."""
+    return replace(claim, key=SOME_BLOB, address=SLOT_BASE, old=0, new=0)
+
+
+def _tamper_slot(machine: Machine, claim: StepClaim) -> None:
+    machine.write_node(REGION_LEVEL, claim.address // REGION_BYTES, EMPTY_BLOB)
+
+
 _ALU = frozenset({"XOR", "ADDU", "OR", "AND", "ADDIU"})
 _SWAPPABLE = frozenset({"XOR", "ADDU", "AND"})  # rows whose function code stays a row of the table with bit 1 flipped
+_MAP = frozenset({"SYSCALL_MAP"})
 
 STEP_LIES: dict[str, StepLie] = {
     "result": StepLie(_result, _ALU),
@@ -200,7 +236,16 @@ STEP_LIES: dict[str, StepLie] = {
     "next-pc": StepLie(_next_pc, _ALU),
     "control": StepLie(_control, _ALU),
     "register": StepLie(_nothing, _ALU, {"step.r2": _tamper_register}),
+    "told-as-map": StepLie(_plain_map, _ALU),
+    "map-told-plainly": StepLie(_map_plain, _MAP, early=True),
+    "map-operand": StepLie(_map_operand, _MAP, early=True),
+    "map-key": StepLie(_map_key, _MAP, early=True),
+    "map-slot": StepLie(_map_slot, _MAP, early=True),
+    "map-node": StepLie(_nothing, _MAP, {"B": _tamper_slot}, early=True),
 }
+
+
+MAP_LIES = tuple(name for name, lie in STEP_LIES.items() if lie.rows == _MAP)
 
 
 class InitLie(TraceProver):

@@ -10,7 +10,7 @@ import pytest
 from btc_l2.guests import find_guest
 from challenger.game.challenger import Choose, challenger_move
 from challenger.game.hostile import hostile_move
-from challenger.game.lies import STEP_LIES, FinalLie, InitLie, LyingProver
+from challenger.game.lies import MAP_LIES, STEP_LIES, FinalLie, InitLie, LyingProver
 from challenger.game.operator import operator_move
 from challenger.game.prover import TraceProver
 from challenger.game.rules import turn_after
@@ -41,7 +41,22 @@ def play(prover: TraceProver, truth: TraceProver | None, rng: random.Random) -> 
         state = state.after(answer.move, turn_after(answer.move, ARITIES), copied)
 
 
-@pytest.mark.parametrize("name", STEP_LIES)
+@lru_cache
+def mapping_guest() -> tuple[object, bytes, object]:
+    guest = find_guest("blobsum")
+    return guest.load_image(), guest.honest_claim(), guest.blobs()
+
+
+@pytest.mark.parametrize("name", MAP_LIES)
+def test_every_lie_about_a_map_is_disproved(name: str) -> None:
+    image, claim, blobs = mapping_guest()
+    prover = LyingProver(image, claim, TOTAL, STEP_LIES[name], 0, blobs=blobs)
+    state, disproof = play(prover, TraceProver(image, claim, TOTAL, blobs=blobs), random.Random(0))
+    assert disproof is not None
+    assert state.step_index() == prover.at
+
+
+@pytest.mark.parametrize("name", [name for name in STEP_LIES if name not in MAP_LIES])
 def test_every_lie_about_a_step_is_disproved(name: str) -> None:
     image, claim = small_guest()
     for start in (0, 100, 1000):

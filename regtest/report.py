@@ -1,0 +1,132 @@
+"""The result of a story: one document for programs, a text for people, files for another validator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regtest.narrative import btc
+from regtest.party import DEPOSITOR, OPERATOR
+from regtest.plot import Plot
+from regtest.story import Ending
+from taproot.errors import Unavailable
+
+Document = dict[str, Any]
+
+
+def describe(story: str, ending: Ending, judge: str, plot: Plot) -> Document:
+    """All of the result as JSON values: satoshis, blocks and steps as integers, txids in display order."""
+    books = ending.books
+    rows = [
+        {"name": s.name, "txid": s.tx.txid_hex, "vbytes": s.tx.vbytes, "weight": s.tx.weight, "height": s.height,
+         "by": s.by}
+        for s in ending.sent
+    ]  # fmt: skip
+    balances = {
+        name: {"before": a.before, "after": a.after, "change": a.change, "fees": a.fees}
+        for name, a in books.accounts.items()
+    }
+    return {
+        "story": story,
+        "outcome": ending.outcome,
+        "winner": ending.winner,
+        "judge": judge,
+        "guest": plot.guest.name,
+        "lie": plot.lie,
+        "steps": ending.steps,
+        "claimed_steps": plot.terms.steps,
+        "rounds": len(plot.terms.arities),
+        "first_false_step": ending.first_false_step,
+        "leaf": ending.leaf,
+        "transactions": rows,
+        "total_vbytes": sum(s.tx.vbytes for s in ending.sent),
+        "balances": balances,
+        "books": {"fees": books.fees, "burned": books.burned, "vault": books.vault, "dead": books.dead},
+        "deposit": int(plot.terms.deposit),
+        "seconds": round(ending.seconds, 2),
+    }
+
+
+def write_evidence(out: Path, ending: Ending, document: Mapping[str, Any]) -> None:
+    """Every transaction as raw hex with the outputs it spends, and the result. Unavailable if the disk refuses."""
+    graph = ending.bundle.graph
+    rows = [
+        {
+            "name": s.name,
+            "txid": s.tx.txid_hex,
+            "raw": s.tx.serialize().hex(),
+            "spends": [
+                {"value": o.value, "script_pubkey": o.script_pubkey.hex()} for o in graph.planned(s.name).prevouts
+            ],
+        }
+        for s in ending.sent
+    ]
+    try:
+        (out / "transactions.json").write_text(json.dumps(rows, indent=1))
+        (out / "result.json").write_text(json.dumps(document, indent=1))
+    except OSError as error:
+        raise Unavailable(f"cannot write to {out}; {error.strerror}; free space and play again") from error
+
+
+def tell(document: Mapping[str, Any]) -> str:
+    """The result for a person."""
+    rows = document["transactions"]
+    lines = ["", "block      vbytes  by       transaction"]
+    lines += [f"{r['height']:>5}  {r['vbytes']:>10,}  {r['by']:<8} {r['name']}" for r in rows]
+    lines += ["", _verdict(document), ""]
+    lines += [_account(name, row, document) for name, row in document["balances"].items()]
+    books = document["books"]
+    if books["vault"]:
+        lines.append(f"{'vault':<8} {_signed(books['vault'])}  the deposit did not move; all signers decide about it")
+    lines += [
+        f"{'burned':<8} {_signed(books['burned'])}",
+        f"{'miners':<8} {_signed(books['fees'])}",
+        f"{'dead':<8} {_signed(books['dead'])}  outputs that nobody will spend",
+        "",
+        f"{document['guest']}: {document['steps']:,} steps, {document['rounds']} rounds of search; "
+        f"{len(rows)} transactions, {document['total_vbytes']:,} vbytes, each accepted by {document['judge']}; "
+        f"{document['seconds']} s",
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(document: Mapping[str, Any]) -> str:
+    winner, leaf, step = document["winner"], document["leaf"], document["first_false_step"]
+    if document["outcome"] == "paid":
+        return f"PAID: the claim stood, {winner} took the deposit."
+    if document["outcome"] == "timeout":
+        return f"TIMEOUT: {OPERATOR} fell silent, {winner} took the stake."
+    where = "" if step is None else f" at step {step:,}"
+    return f"DISPROVED: the claim ({document['lie']}) is false{where}; leaf {leaf} gave the stake to {winner}."
+
+
+def _account(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> str:
+    return f"{name:<8} {_signed(row['change'])}  {_meaning(name, row, document)}"
+
+
+def _signed(sats: int) -> str:
+    return f"{sats:>+13,} sat"
+
+
+def _meaning(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> str:
+    """Why a balance changed, in words."""
+    fees, deposit = f"{row['fees']:,} sat of fees", document["deposit"]
+    if name == DEPOSITOR:
+        return f"depositor: paid in {btc(deposit)}, holds as many coins on L2; {fees}"
+    if name == OPERATOR:
+        return _operator(row, document, fees)
+    if name == document["winner"]:
+        return f"challenger: part of the operator's stake; {fees}"
+    if row["change"] < -row["fees"]:
+        return f"challenger: lost the penalty for a challenge that came to nothing; {fees}"
+    return f"{fees}" if row["fees"] else "did nothing on chain"
+
+
+def _operator(row: Mapping[str, int], document: Mapping[str, Any], fees: str) -> str:
+    if document["outcome"] != "paid":
+        return f"operator: lost stake and ticket, the deposit stays where it is; {fees}"
+    profit = row["change"] - document["deposit"]
+    bought = f"operator: {btc(document['deposit'])} is the deposit, bought with as many L2 coins"
+    return f"{bought}; beside it {profit:+,} sat, {fees}"
