@@ -1,41 +1,67 @@
 # The two commands of the README are `make demo` and `make test`; everything else is for development.
 PY ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 UV := .cache/uv/bin/uv
-STAMP := .venv/.ready
+LOCKED := .venv/.locked
+WARM := .venv/.warm
+COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing.py jit.py layout.py warm.py)
+RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url
 
-.PHONY: setup demo test test-long check lock bench bitcoind guests guests-check clean
-setup: $(STAMP)
+.PHONY: setup demo test test-long check docs lock bench bitcoind guests guests-check clean
+setup: $(WARM)
+	@:
 
 $(UV):
+	@$(PY) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "setup: Python 3.11, 3.12 or 3.13 is needed; name one with PY=…" >&2; exit 1; }
+	@$(PY) -c 'import ensurepip, venv' || \
+	  { echo "setup: this Python makes no virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setup: installing uv into .cache/uv" >&2
 	@$(PY) -m venv .cache/uv && .cache/uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
 
-$(STAMP): requirements.lock pyproject.toml | $(UV)
+$(LOCKED): requirements.lock pyproject.toml | $(UV)
 	@echo "setup: filling .venv from requirements.lock" >&2
 	@test -x $(BIN)/python || $(UV) venv -q --python $(PY) .venv
 	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(WARM): $(LOCKED) $(COMPILED)
+	@echo "setup: compiling the machine, once" >&2
+	@$(BIN)/python -m btc_l2.zkvm.warm
+	@touch $@
+
 lock: | $(UV)
-	$(UV) pip compile -q pyproject.toml --group dev --universal --prerelease if-necessary --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url -o requirements.lock
+	$(RESOLVE) pyproject.toml --group dev -o requirements.lock
+	$(RESOLVE) --group bench -o bench/requirements.lock
 
 demo: setup
 	@$(BIN)/btc-l2 demo honest
 	@$(BIN)/btc-l2 demo fraud
 
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not long"
 
 test-long: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python docs/generate.py --check
+
+# docs/costs.md and docs/spec/instructions.md
+docs: setup
+	@$(BIN)/python docs/generate.py
+
+# Writes docs/benchmarks.md; takes as long as the default tests and five minutes more. Unicorn is the peer of the machine.
+bench: setup
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r bench/requirements.lock || \
+	  echo "bench: no Unicorn; its figures will be missing" >&2
+	@$(BIN)/python -m bench
 
 # Bitcoin Knots from Debian unstable, unpacked into .cache/bitcoind; the system itself is not changed.
 bitcoind: setup

@@ -24,6 +24,7 @@ SECTIONS = {
     "scripts": "Scripts",
     "costs": "Costs on chain",
     "presign": "Presigning a deposit",
+    "peers": "The machine beside a peer",
     "chain": "Chains",
     "stories": "The demo",
     "suite": "The default tests",

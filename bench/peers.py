@@ -1,0 +1,66 @@
+"""The demo's guest in Unicorn (QEMU's translator as a library) and in our machine, in the same run, results compared.
+
+Unicorn only executes: no exact number of steps, no record of written pages, no root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bench.figure import Figure, absent, plain, timed
+from btc_l2.guests import Guest, find_guest
+from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.page import bytes_of_words
+from btc_l2.zkvm.warm import warm
+from taproot.errors import VerificationFailed
+
+GUEST = "hashchain"
+RESULT_BYTES = 32
+# Guest memory that the example uses: program with heap, stack, statement and claim.
+RANGES = ((0x0040_0000, 0x0100_0000), (0x7FE0_0000, 0x0020_0000), (0xFFFF_D000, 0x2000))
+RESERVED_PAGE_NUMBER = 0xFFFFF
+
+
+def measure() -> Iterator[Figure]:
+    """All figures of this section."""
+    guest = find_guest(GUEST)
+    warm()
+    ours, result = _run_ours(guest)
+    yield plain(f"btc_l2.zkvm, {guest.steps:,} steps of {GUEST}", ours / 1e6, "M steps/s")
+    try:
+        import unicorn
+    except ImportError:
+        yield absent("Unicorn", "not installed; `make bench` fetches it")
+        return
+    theirs, their_result = _run_unicorn(guest, unicorn)
+    if their_result != result:
+        raise VerificationFailed("Unicorn and the machine leave different results; one is wrong; compare their traces")
+    yield plain(f"Unicorn {unicorn.__version__}, the same", theirs / 1e6, "M steps/s")
+
+
+def _run_ours(guest: Guest) -> tuple[float, bytes]:
+    machine = guest.load_image().machine()
+    steps, seconds = timed(lambda: run(machine, guest.steps))
+    return steps / seconds, machine.read_bytes(guest.result_address, RESULT_BYTES)
+
+
+def _run_unicorn(guest: Guest, unicorn: Any) -> tuple[float, bytes]:
+    """Addresses are translated to themselves, so that the statement page is where the guest looks for it."""
+    image = guest.load_image()
+    machine = image.machine()
+    emulator = unicorn.Uc(unicorn.UC_ARCH_MIPS, unicorn.UC_MODE_MIPS32 | unicorn.UC_MODE_BIG_ENDIAN)
+    emulator.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)
+    emulator.hook_add(unicorn.UC_HOOK_TLB_FILL, _translate)
+    for start, length in RANGES:
+        emulator.mem_map(start, length)
+    for number in machine.memory.page_numbers():
+        if number != RESERVED_PAGE_NUMBER:
+            emulator.mem_write(number << 12, bytes_of_words(machine.memory.page(number).words, guest.endian))
+    _, seconds = timed(lambda: emulator.emu_start(image.entry, image.symbols["halt"]))
+    return guest.steps / seconds, bytes(emulator.mem_read(guest.result_address, RESULT_BYTES))
+
+
+def _translate(_emulator: Any, address: int, _access: int, entry: Any, _data: Any) -> bool:
+    entry.paddr, entry.perms = address, 7  # read, write, execute
+    return True
