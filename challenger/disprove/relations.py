@@ -16,7 +16,20 @@ from functools import lru_cache
 from types import ModuleType
 
 from btc_l2.zkvm.isa import BY_NAME
-from challenger.disprove import arithmetic, branch, compare, logic, memory, move, shift, state, system, trap, unaligned
+from challenger.disprove import (
+    arithmetic,
+    branch,
+    compare,
+    logic,
+    memory,
+    move,
+    muldiv,
+    shift,
+    state,
+    system,
+    trap,
+    unaligned,
+)
 from challenger.disprove.control import BAD, begin
 from challenger.disprove.effect import no_store
 from challenger.disprove.pattern import require_pattern, require_syscall_other
@@ -26,7 +39,7 @@ _Meaning = Callable[..., None]  # writes the relation's own part on a Stack; som
 
 _MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (arithmetic, branch, compare, logic, memory, move, shift, system, trap, unaligned)
+    for module in (arithmetic, branch, compare, logic, memory, move, muldiv, shift, system, trap, unaligned)
 }
 _STATES: dict[str, _Meaning] = {"EXITED": state.exited, "BAD_FETCH": state.bad_fetch}
 
@@ -36,6 +49,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     "MFLO": ("lo",),
     "MTHI": ("hi",),
     "MTLO": ("lo",),
+    **dict.fromkeys(("DIV", "DIVU", "MADD", "MADDU", "MSUB", "MSUBU", "MULT", "MULTU"), ("hi", "lo")),
     "RDHWR": ("tls",),
     "MTC0_USERLOCAL": ("tls",),
     "LL": ("ll",),

@@ -34,6 +34,13 @@ def double() -> Script:
     return script(Op.DUP, Op.ADD)
 
 
+def times(factor: int) -> Script:
+    """stack:  n  →  factor·n        (copies of n below, doubling and adding above)"""
+    bits = bin(factor)[3:]
+    doubled = [op for bit in bits for op in (Op.DUP, Op.ADD, *([Op.ADD] if bit == "1" else []))]
+    return script(*[Op.DUP] * bits.count("1"), *doubled)
+
+
 def verify_below(limit: int) -> Script:
     """Fail unless a number from the witness is 0…limit−1.
 

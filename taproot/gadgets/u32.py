@@ -255,6 +255,21 @@ def sign_extension(s: Stack, top: str, name: str) -> None:
     s.run(_TIMES_15, 1, (name,))
 
 
+def magnitude(s: Stack, w: Word, negative: str, name: str) -> None:
+    """Digits that with the item `negative` (0 or 1) added mean w, or 2^32 − w where that is 1.
+
+    stack:  →  name.0 … name.7
+    """
+    s.copy(negative)
+    s.run(_TIMES_15, 1, ("mask",))
+    for i, item in enumerate(w.items):
+        fetch(s, item, w.keep)
+        s.copy("mask")
+        s.op(Op.SUB)
+        s.op(Op.ABS, nibble(name, i))
+    s.drop("mask")
+
+
 def _add(s: Stack, term: Term, item: str, started: bool) -> None:
     """stack:  [sum]  →  sum ± item"""
     lies_below = not term.word.keep and s.depth(item) == 1
