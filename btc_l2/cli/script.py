@@ -1,6 +1,7 @@
 """`btc-l2 script list|show|size`: the leaves of a game.
 
-Leaves do not depend on the program or the deposit but for their keys; the ones shown here carry keys that everybody knows.
+Leaves do not depend on the program or the deposit but for their keys; the ones shown here carry keys that everybody
+knows.
 """
 
 from __future__ import annotations
