@@ -33,6 +33,7 @@ from challenger.disprove import (
 from challenger.disprove.control import BAD, begin
 from challenger.disprove.effect import no_store
 from challenger.disprove.pattern import require_pattern, require_syscall_other
+from challenger.disprove.reserved import require_reserved
 from taproot.script import Script, Stack
 
 _Meaning = Callable[..., None]  # writes the relation's own part on a Stack; some rows also take the byte order
@@ -101,6 +102,8 @@ def _require(s: Stack, name: str) -> None:
     """Fail on words of another row; leave the flag alone on the stack."""
     if name in _STATES:
         require_pattern(s, 0, 0)
+    elif name == "RESERVED":
+        require_reserved(s)
     elif name == "SYSCALL_OTHER":
         require_syscall_other(s)
     else:

@@ -1,5 +1,7 @@
 """TEQ TGE TGEU TLT TLTU TNE and the same with an immediate: trap 13 if the condition holds; BREAK: trap 9.
 
+RESERVED: trap 10; which words these are says `reserved.py`.
+
 Mirrors `btc_l2/zkvm/instructions/trap.py`.
 """
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from btc_l2.zkvm.outcome import BREAKPOINT, TRAPPED
+from btc_l2.zkvm.outcome import BREAKPOINT, RESERVED_INSTRUCTION, TRAPPED
 from btc_l2.zkvm.outcome import TRAP as TRAP_CAUSE
 from challenger.disprove.control import TRAP, advance_or_trap, stand_still
 from challenger.disprove.effect import nothing_written
@@ -22,6 +24,13 @@ _Comparison = Callable[[Stack, Word, Word, str], None]
 def break_(s: Stack) -> None:
     """Trap 9."""
     stand_still(s, TRAPPED | BREAKPOINT)
+
+    nothing_written(s)
+
+
+def reserved(s: Stack) -> None:
+    """Trap 10."""
+    stand_still(s, TRAPPED | RESERVED_INSTRUCTION)
 
     nothing_written(s)
 
