@@ -2,10 +2,12 @@
 
 from taproot.ots.choice import Choice, LamportBits
 from taproot.ots.code import OneTimeCode, Opening, open_constant, open_signed
+from taproot.ots.composition import Composition
 from taproot.ots.winternitz import Winternitz
 
 __all__ = [
     "Choice",
+    "Composition",
     "LamportBits",
     "OneTimeCode",
     "Opening",

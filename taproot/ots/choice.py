@@ -51,6 +51,11 @@ class Choice:
         """One witness item: the preimage."""
         return 1
 
+    @property
+    def open_items(self) -> int:
+        """The same as `items`."""
+        return self.items
+
     def public(self, seed: bytes) -> bytes:
         """The hashes of the options, 20 bytes each."""
         return b"".join(map(hash160, self._secrets(seed)))
@@ -69,6 +74,10 @@ class Choice:
         """stack:  preimage  →  (nothing)        alt:  →  choice"""
         check_public(public, self.options)
         return _open_template(self.options).fill(public)
+
+    def to_open(self, items: Sequence[bytes]) -> tuple[bytes, ...]:
+        """The same items: `open` takes them as they are."""
+        return tuple(items)
 
     def check_is(self, public: bytes, option: int) -> Script:
         """Verify that exactly `option` was chosen.
@@ -123,6 +132,11 @@ class LamportBits:
         """One preimage for each bit."""
         return self.digits
 
+    @property
+    def open_items(self) -> int:
+        """The same as `items`."""
+        return self.items
+
     def public(self, seed: bytes) -> bytes:
         """Two hashes for each bit: of the preimages that mean 0 and 1."""
         return b"".join(map(hash160, self._secrets(seed)))
@@ -140,6 +154,10 @@ class LamportBits:
     def open(self, public: bytes) -> Script:
         """stack:  preimages  →  (nothing)        alt:  →  bit n−1 … bit 0 (on top)"""
         return join(_BIT.open(key) for key in reversed(self._split(public)))
+
+    def to_open(self, items: Sequence[bytes]) -> tuple[bytes, ...]:
+        """The same items: `open` takes them as they are."""
+        return tuple(items)
 
     def read(self, public: bytes, items: Sequence[bytes]) -> tuple[int, ...]:
         """The bits, verified by the script's rules. Raises VerificationFailed."""

@@ -35,7 +35,11 @@ class OneTimeCode(Protocol):
 
     @property
     def items(self) -> int:
-        """How many witness items one signature takes."""
+        """How many witness items one signature takes in `check`."""
+
+    @property
+    def open_items(self) -> int:
+        """How many witness items one signature takes in `open`."""
 
     def public(self, seed: bytes) -> bytes:
         """The public key of a 32-byte seed: 20-byte hashes, concatenated."""
@@ -52,8 +56,11 @@ class OneTimeCode(Protocol):
     def open(self, public: bytes) -> Script:
         """Verify a signature and keep its digits, each a minimal number.
 
-        stack:  items…  →  (nothing)        alt:  →  digit n−1 … digit 0 (on top)
+        stack:  items of `to_open`…  →  (nothing)        alt:  →  digit n−1 … digit 0 (on top)
         """
+
+    def to_open(self, items: Sequence[bytes]) -> tuple[bytes, ...]:
+        """A signature that `check` accepts, in the layout that `open` takes. Raises VerificationFailed."""
 
     def read(self, public: bytes, items: Sequence[bytes]) -> tuple[int, ...]:
         """The digits that `items` show, by exactly the script's rules. Raises VerificationFailed."""
@@ -72,7 +79,7 @@ class Opening:
 
 def open_signed(code: OneTimeCode, public: bytes) -> Opening:
     """Open a signed value."""
-    return Opening(code.open(public), code.items)
+    return Opening(code.open(public), code.open_items)
 
 
 def open_constant(digits: Sequence[int]) -> Opening:

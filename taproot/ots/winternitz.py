@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from taproot.errors import InvalidInput, VerificationFailed
+from taproot.gadgets.bits import times
 from taproot.hashes import hash160
 from taproot.ots.code import (
     HASH_BYTES,
@@ -72,6 +73,11 @@ class Winternitz:
         """Witness items: a chain item and a number for each chain."""
         return 2 * len(self.bases)
 
+    @property
+    def open_items(self) -> int:
+        """The same as `items`."""
+        return self.items
+
     def public(self, seed: bytes) -> bytes:
         """The chains' ends, 20 bytes each, digits first."""
         bases = self.bases
@@ -93,6 +99,10 @@ class Winternitz:
         """stack:  items…  →  (nothing)        alt:  →  digit n−1 … digit 0 (on top)"""
         check_public(public, len(self.bases))
         return _open_template(self.digits, self.base).fill(public)
+
+    def to_open(self, items: Sequence[bytes]) -> tuple[bytes, ...]:
+        """The same items: `open` takes them as they are."""
+        return tuple(items)
 
     def read(self, public: bytes, items: Sequence[bytes]) -> tuple[int, ...]:
         """The digits, verified by the script's rules. Raises VerificationFailed."""
@@ -200,14 +210,7 @@ def _copy_all(count: int) -> list[Op | int]:
 
 def _horner(checksum: tuple[int, ...], add_lower: Script) -> Script:
     """stack:  checksum digits (highest on top)  →  checksum"""
-    return join(_times(r) + add_lower for r in checksum[:-1])
-
-
-def _times(factor: int) -> Script:
-    """stack:  v  →  v·factor        (copies of v below, doubling and adding above)"""
-    bits = bin(factor)[3:]
-    doubled = [op for bit in bits for op in (Op.DUP, Op.ADD, *([Op.ADD] if bit == "1" else []))]
-    return script(*[Op.DUP] * bits.count("1"), *doubled)
+    return join(times(r) + add_lower for r in checksum[:-1])
 
 
 def _fold_digits(digits: int, base: int, keep: Script) -> Script:
