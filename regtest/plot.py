@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from btc_l2.guests import Guest
 from btc_l2.zkvm.step import compute_claim, step
 from challenger.game.kinds import CHAINS, CLAIM_CHAINS, FINAL_ACCESS, MAP_STEP_CHAINS
-from challenger.game.lies import SEARCHED_STEPS
+from challenger.game.lies import FALSE_FROM_DEPTH, SEARCHED_STEPS
 from challenger.game.semantics import maps
 from regtest.party import OPERATOR, SIGNERS
 from taproot.errors import InvalidInput
@@ -23,15 +23,17 @@ _OPERATOR_IN_PATH = ("open", "show", "last")
 class Plot:
     """Everything that distinguishes two stories.
 
-    `lie`: a name of `challenger.game.lies.machine_lies` or None; `lie_at`: where in the run, from 0 to 1; `objectors`:
-    challengers who object without reason, `route`: moves they prefer, `target`: the step they lead the search to;
-    `silent`: by party, the occasions (`Step.occasion`) that it lets pass.
+    `lie`: a name of `challenger.game.lies.machine_lies` or None; `lie_at`: where in the run, from 0 to 1;
+    `false_from`: depth from which a false leaf's path is bent; `objectors`: challengers who object without reason,
+    `route`: moves they prefer, `target`: the step they lead the search to; `silent`: by party, the occasions
+    (`Step.occasion`) that it lets pass.
     """
 
     guest: Guest
     terms: Terms
     lie: str | None = None
     lie_at: float = 0.5
+    false_from: int = FALSE_FROM_DEPTH
     objectors: Collection[str] = ()
     route: Collection[str] = ()
     target: int | None = None

@@ -132,7 +132,8 @@ class Stage:
         blind = LyingProver(self.image, honest, total, lie, start, trace, self.blobs)
         end = blind.machine_at(total)
         claim = claim_of_result(end.read_bytes(plot.guest.result_address, RESULT_BYTES)) if end.exited else honest
-        return LyingProver(self.image, claim, total, lie, start, self._truth(claim).trace, self.blobs)
+        trace = self._truth(claim).trace
+        return LyingProver(self.image, claim, total, lie, start, trace, self.blobs, plot.false_from)
 
     def _sign(self) -> Bundle:
         """Lock the standing outputs, make all keys, presign the whole graph."""
@@ -192,7 +193,7 @@ class Stage:
         self.chain.mine()
         for seen in self.view.refresh():
             if seen.name != UNKNOWN:
-                self.progress(f"block {seen.height}: {self.narrator.tell(seen, self.sent_by.get(seen.name, ''))}")
+                self.progress(f"block {seen.height}: {self.narrator.tell(seen, self._player(seen.name))}")
 
     def play(self) -> Ending:
         """Until the deposit is taken and all losers have paid, or the claim is dead."""
@@ -237,14 +238,18 @@ class Stage:
         )
 
     def _sent(self, seen: Confirmed) -> Sent:
-        return Sent(seen.name, seen.tx, seen.height, self.sent_by.get(seen.name, ""))
+        return Sent(seen.name, seen.tx, seen.height, self._player(seen.name))
+
+    def _player(self, name: str) -> str:
+        """Who sent a transaction; who alone can play it, if its sender was stopped before he could say so."""
+        return self.sent_by.get(name, self.bundle.graph.planned(name).by)
 
     def _close_books(self) -> Books:
         graph, names = self.bundle.graph, self.cast.parties.challengers
         owners = {stake_name(k): OPERATOR for k in range(len(self.plot.terms.stakes))} | {"ticket": OPERATOR}
         owners |= {bond_name(name): name for name in names}
         own = {graph.outpoints[output]: owner for output, owner in owners.items()}
-        by = {c.tx.txid: self.sent_by.get(c.name, "") for c in self.view.by_name.values()}
+        by = {c.tx.txid: self._player(c.name) for c in self.view.by_name.values()}
         return self.ledger.close(own, graph.outpoints["vault"], by)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.image import Image
@@ -18,7 +19,7 @@ from btc_l2.zkvm.step import compute_claim, write_control, write_memory, write_r
 from btc_l2.zkvm.step import step as readable_step
 from btc_l2.zkvm.trace import Trace
 from btc_l2.zkvm.tree import ZERO_NODES
-from challenger.game.kinds import CONTROL_ADDRESS, Access
+from challenger.game.kinds import CONTROL_ADDRESS, LEAF_BYTES, Access
 from challenger.game.paths import OpenedPath, nodes_above, open_path
 from challenger.game.prover import (
     Blobs,
@@ -43,18 +44,27 @@ Forge = Callable[[StepClaim, Endian], StepClaim]
 Tamper = Callable[[Machine, StepClaim], None]
 
 
+class Opening(Enum):
+    """How a false content is defended: by a path that fits it below some depth, by the true path, by another leaf's."""
+
+    BENT = "bent"
+    TRUE = "true"
+    BESIDE = "beside"
+
+
 @dataclass(frozen=True, slots=True)
 class StepLie:
     """What is false about a step: the claim, and the trees after its writes (by the root's name).
 
     `rows`: instructions at which it can be told (empty: any); `early`: look for them from the first step on, not from
-    the middle of the run.
+    the middle of the run; `opening`: what the operator shows of a leaf whose content he claimed falsely.
     """
 
     forge: Forge
     rows: frozenset[str] = frozenset()
     tamper: Mapping[str, Tamper] | None = None
     early: bool = False
+    opening: Opening = Opening.BENT
 
 
 class LyingProver(TraceProver):
@@ -62,9 +72,12 @@ class LyingProver(TraceProver):
 
     def __init__(
         self, image: Image, claim: bytes, total: int, lie: StepLie, start: int, trace: Trace | None = None,
-        blobs: Blobs | None = None,
+        blobs: Blobs | None = None, depth: int = FALSE_FROM_DEPTH,
     ) -> None:  # fmt: skip
+        """`depth`: where a bent path leaves the truth."""
         super().__init__(image, claim, total, trace, blobs)
+        self.depth = depth
+        self.opening = lie.opening
         self.at = find_step(super().machine_at(start), lie) + start
         self.before = super().machine_at(self.at)
         self.lie = lie.forge(compute_claim(self.before), image.endian)
@@ -89,6 +102,8 @@ class LyingProver(TraceProver):
         if index != self.at:
             return super().path(access, index)
         true = path_of_claim(access, self.before, self.lie)
+        if self.opening is Opening.BESIDE and self._claimed_bottom(access, true.pre[-1]) != true.pre[-1]:
+            return open_path(access.plan, self.before, true.address ^ LEAF_BYTES, None)
         pre = self._pre_nodes(access, true)
         if access.post is None or true.post is None:
             return replace(true, pre=pre)
@@ -98,10 +113,10 @@ class LyingProver(TraceProver):
     def _pre_nodes(self, access: Access, true: OpenedPath) -> tuple[bytes, ...]:
         """The true nodes, or, where the claim says another content, false ones from some depth on."""
         bottom = self._claimed_bottom(access, true.pre[-1])
-        if bottom == true.pre[-1]:
+        if bottom == true.pre[-1] or self.opening is Opening.TRUE:
             return true.pre
         false = nodes_above(access.plan, true.address, bottom, true.siblings)
-        return true.pre[:FALSE_FROM_DEPTH] + false[FALSE_FROM_DEPTH:]
+        return true.pre[: self.depth] + false[self.depth :]
 
     def _claimed_bottom(self, access: Access, true: bytes) -> bytes:
         if access.kind == "control":
@@ -228,6 +243,8 @@ _MAP = frozenset({"SYSCALL_MAP"})
 STEP_LIES: dict[str, StepLie] = {
     "result": StepLie(_result, _ALU),
     "operand": StepLie(_operand, _ALU),
+    "operand-opened": StepLie(_operand, _ALU, opening=Opening.TRUE),
+    "operand-beside": StepLie(_operand, _ALU, opening=Opening.BESIDE),
     "instruction": StepLie(_instruction, _SWAPPABLE),
     "memory-read": StepLie(_memory_read, frozenset({"LW"})),
     "memory-write": StepLie(_nothing, frozenset({"SW"}), {"B": _tamper_store}),
