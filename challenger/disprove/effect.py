@@ -26,12 +26,17 @@ RETURN_ADDRESS = 31
 
 def into_rd(s: Stack, unless: str = "") -> None:
     """dest = rd (bits 15…11); 0 if the item `unless` is 1."""
+    push_rd(s)
+    _into(s, unless)
+
+
+def push_rd(s: Stack) -> None:
+    """stack:  →  bits 15…11 of the instruction word"""
     s.copy(nibble("instruction", 3))
     double(s)
     s.copy(nibble("instruction", 2))
     s.run(HIGH_BIT, 1, ("bit",))
     s.op(Op.ADD, "target")
-    _into(s, unless)
 
 
 def into_rt(s: Stack, unless: str = "") -> None:

@@ -18,6 +18,7 @@ from types import ModuleType
 from btc_l2.zkvm.isa import BY_NAME
 from challenger.disprove import (
     arithmetic,
+    bitfield,
     branch,
     compare,
     logic,
@@ -40,7 +41,7 @@ _Meaning = Callable[..., None]  # writes the relation's own part on a Stack; som
 
 _MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (arithmetic, branch, compare, logic, memory, move, muldiv, shift, system, trap, unaligned)
+    for module in (arithmetic, bitfield, branch, compare, logic, memory, move, muldiv, shift, system, trap, unaligned)
 }
 _STATES: dict[str, _Meaning] = {"EXITED": state.exited, "BAD_FETCH": state.bad_fetch}
 
@@ -58,7 +59,7 @@ _OWN: dict[str, tuple[str, ...]] = {
     "SYSCALL_ENTER": ("ll",),
     **dict.fromkeys(("BREAK", "RESERVED", "SYSCALL_HALT", "SYSCALL_OTHER", "EXITED", "BAD_FETCH"), ("status",)),
 }
-_MAY_TRAP = {"ADD", "ADDI", "SUB", "SYSCALL_MAP"} | {
+_MAY_TRAP = {"ADD", "ADDI", "SUB", "EXT", "INS", "SYSCALL_MAP"} | {
     name for name, row in BY_NAME.items() if row.group in ("memory", "trap", "unaligned")
 }
 _BY_BYTE = {"LB", "LBU", "LH", "LHU", "SB", "SH", "LWL", "LWR", "SWL", "SWR"}  # the byte order matters

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from challenger.disprove.control import WRONG, advance
 from challenger.disprove.effect import RESULT, into_rd, no_access, write
 from taproot.gadgets.nibbles import HIGH_BIT, ODD
-from taproot.gadgets.shift import WINDOW, shift_differs, split_two_bits
-from taproot.gadgets.u32 import NIBBLES, TOP, double, nibble, sign_extension, word
+from taproot.gadgets.shift import WINDOW, shift_window, split_two_bits
+from taproot.gadgets.u32 import NIBBLES, TOP, Word, differ, double, nibble, sign_extension, word
 from taproot.script import Op, Stack
 
 B = word("b")
@@ -17,7 +17,7 @@ _Step = Callable[[Stack], None]
 
 def rotr(s: Stack) -> None:
     """rd := rt rotated right by sa."""
-    _right(s, _push_word_again, _push_sa)
+    _right(s, _push_word_again, push_sa)
 
 
 def rotrv(s: Stack) -> None:
@@ -27,7 +27,7 @@ def rotrv(s: Stack) -> None:
 
 def sll(s: Stack) -> None:
     """rd := rt shifted left by sa."""
-    _left(s, _push_sa)
+    _left(s, push_sa)
 
 
 def sllv(s: Stack) -> None:
@@ -37,7 +37,7 @@ def sllv(s: Stack) -> None:
 
 def sra(s: Stack) -> None:
     """rd := rt shifted right by sa, the sign repeated."""
-    _right(s, _push_signs, _push_sa)
+    _right(s, _push_signs, push_sa)
 
 
 def srav(s: Stack) -> None:
@@ -47,57 +47,39 @@ def srav(s: Stack) -> None:
 
 def srl(s: Stack) -> None:
     """rd := rt shifted right by sa, zeros moved in."""
-    _right(s, _push_zeros, _push_sa)
+    _right(s, push_zeros, push_sa)
 
 
 def srlv(s: Stack) -> None:
     """rd := rt shifted right by the low bits of rs, zeros moved in."""
-    _right(s, _push_zeros, _push_rs)
+    _right(s, push_zeros, _push_rs)
 
 
-def _left(s: Stack, push_amount: _Step) -> None:
-    advance(s)
-
-    into_rd(s)
-    no_access(s)
-    _push_zeros(s)
-    for item in B.items:
+def shifted_left(s: Stack, w: Word, push_amount: _Step) -> None:
+    """stack:  →  shifted.0 … shifted.7, the word w (moved) shifted left"""
+    push_zeros(s)
+    for item in w.items:
         s.move(item, WINDOW)
     push_amount(s)
-    shift_differs(s, RESULT, True, WRONG)
-    write(s)
+    shift_window(s, True, "shifted")
 
 
-def _right(s: Stack, push_above: _Step, push_amount: _Step) -> None:
-    advance(s)
-
-    into_rd(s)
-    no_access(s)
+def shifted_right(s: Stack, w: Word, push_above: _Step, push_amount: _Step) -> None:
+    """stack:  →  shifted.0 … shifted.7, the word w (moved) shifted right, what moves in from above pushed by a step"""
     push_above(s)
-    for item in reversed(B.items):
+    for item in reversed(w.items):
         s.move(item, WINDOW)
     push_amount(s)
-    shift_differs(s, RESULT, False, WRONG)
-    write(s)
+    shift_window(s, False, "shifted")
 
 
-def _push_zeros(s: Stack) -> None:
+def push_zeros(s: Stack) -> None:
+    """stack:  →  a window's upper half of zeros"""
     for _ in range(NIBBLES):
         s.push(0, WINDOW)
 
 
-def _push_signs(s: Stack) -> None:
-    sign_extension(s, B.items[TOP], WINDOW)
-    for _ in range(NIBBLES - 1):
-        s.op(Op.DUP, WINDOW, WINDOW)
-
-
-def _push_word_again(s: Stack) -> None:
-    for item in reversed(B.items):
-        s.copy(item, WINDOW)
-
-
-def _push_sa(s: Stack) -> None:
+def push_sa(s: Stack) -> None:
     """Bits 10…6; bits 5 and 4, the top of the function, are 0 in these rows.
 
     stack:  →  sa >> 2, 16 · (sa & 3)
@@ -109,6 +91,37 @@ def _push_sa(s: Stack) -> None:
     s.op(Op.SUB, "whole")
     s.copy(nibble("instruction", 1))
     double(s, 2)
+
+
+def _left(s: Stack, push_amount: _Step) -> None:
+    advance(s)
+
+    into_rd(s)
+    no_access(s)
+    shifted_left(s, B, push_amount)
+    differ(s, word("shifted"), RESULT, WRONG)
+    write(s)
+
+
+def _right(s: Stack, push_above: _Step, push_amount: _Step) -> None:
+    advance(s)
+
+    into_rd(s)
+    no_access(s)
+    shifted_right(s, B, push_above, push_amount)
+    differ(s, word("shifted"), RESULT, WRONG)
+    write(s)
+
+
+def _push_signs(s: Stack) -> None:
+    sign_extension(s, B.items[TOP], WINDOW)
+    for _ in range(NIBBLES - 1):
+        s.op(Op.DUP, WINDOW, WINDOW)
+
+
+def _push_word_again(s: Stack) -> None:
+    for item in reversed(B.items):
+        s.copy(item, WINDOW)
 
 
 def _push_rs(s: Stack) -> None:

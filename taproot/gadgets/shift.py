@@ -8,20 +8,20 @@ the word from its most significant nibble down, then zeros, and the result comes
 
 from __future__ import annotations
 
-from taproot.gadgets.u32 import NIBBLES, Word, double
+from taproot.gadgets.u32 import NIBBLES, double, nibble
 from taproot.script import Op, Stack, script
 
 WINDOW = "window"  # name of each of the window's 2 · 8 items; W[0] is the topmost
 _ROW = 16  # a table has a row of 16 nibbles for each number of bits, 0…3
 _TABLE = 4 * _ROW
-_HELD = 4  # n, near, far, flag: what lies on the tables all the time
+_HELD = 3  # n, near, far: what lies on the tables all the time
 _MOST = 4 * 15 + 15  # highest index into a table; above 63 only where the number of bits is none
 
 
-def shift_differs(s: Stack, claimed: Word, left: bool, name: str) -> None:
-    """Compare a claimed word (kept) with the word in the window, shifted.
+def shift_window(s: Stack, left: bool, name: str) -> None:
+    """Leave the word that comes out of the window.
 
-    stack:  window… n 16·m  →  1 if claimed ≠ window shifted by n nibbles and m bits, else 0
+    stack:  window… n 16·m  →  name.0 … name.7, the window shifted by n nibbles and m bits
 
     n is 0…7, and m 0…3; with another 16·m up to 60 the answer means nothing, but nothing is read out of range.
     """
@@ -29,19 +29,17 @@ def shift_differs(s: Stack, claimed: Word, left: bool, name: str) -> None:
     s.rename("n", "near")
     _push_tables(s, left)
     _push_indices(s)
-    s.push(0, name)
     _roll_nibble(s, 0)
     _push_near(s)
-    results = claimed.items[::-1] if left else claimed.items
-    for result in results:
+    order = range(NIBBLES)
+    for i in reversed(order) if left else order:
         _roll_nibble(s, 1)
-        _compare(s, result, name)
-        if result is not results[-1]:
-            _push_near(s)
-    s.drop()
-    s.to_alt()
+        _add_far(s, nibble(name, i))
+        s.to_alt()
+        _push_near(s)
     s.drop_all(keep=below)
-    s.from_alt()
+    for _ in order:
+        s.from_alt()
 
 
 def split_two_bits(s: Stack) -> None:
@@ -89,7 +87,7 @@ def _push_indices(s: Stack) -> None:
 def _roll_nibble(s: Stack, pending: int) -> None:
     """Take the next nibble out of the window: what is taken shifts the rest to the same index.
 
-    stack:  window… tables n near far flag [pending]  →  the same without the nibble, then the nibble
+    stack:  window… tables n near far [pending]  →  the same without the nibble, then the nibble
     """
     s.copy("n")
     if not pending:
@@ -106,19 +104,13 @@ def _push_near(s: Stack) -> None:
     s.pick_dynamic(_MOST + _TABLE + _HELD, "pending")
 
 
-def _compare(s: Stack, result: str, flag: str) -> None:
-    """stack:  flag pending nibble  →  flag or (result ≠ pending + far part), nibble"""
-    s.op(Op.DUP, "nibble", "nibble")
+def _add_far(s: Stack, name: str) -> None:
+    """stack:  pending nibble  →  nibble, pending + far part"""
+    s.op(Op.TUCK, "nibble", "pending", "nibble")
     s.copy("far")
     s.op(Op.ADD)
     s.pick_dynamic(_MOST + _HELD + 2, "part")
-    s.op(Op.ROT, "nibble", "part", "pending")
-    s.op(Op.ADD, "shifted")
-    s.copy(result)
-    s.op(Op.SUB, "difference")
-    s.op(Op.ROT, "nibble", "difference", flag)
-    s.op(Op.BOOLOR, flag)
-    s.op(Op.SWAP, flag, "nibble")
+    s.op(Op.ADD, name)
 
 
 # x → x >> 2, x & 3
