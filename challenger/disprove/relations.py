@@ -62,7 +62,7 @@ _OWN: dict[str, tuple[str, ...]] = {
 _MAY_TRAP = {"ADD", "ADDI", "SUB", "EXT", "INS", "SYSCALL_MAP"} | {
     name for name, row in BY_NAME.items() if row.group in ("memory", "trap", "unaligned")
 }
-_BY_BYTE = {"LB", "LBU", "LH", "LHU", "SB", "SH", "LWL", "LWR", "SWL", "SWR"}  # the byte order matters
+BY_BYTE = {"LB", "LBU", "LH", "LHU", "SB", "SH", "LWL", "LWR", "SWL", "SWR"}  # the byte order matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def relation(name: str, big_endian: bool = True) -> Relation:
     """The relation of a row of the instruction table, EXITED or BAD_FETCH; KeyError if there is none."""
     meaning = _MEANINGS[name]
     s = begin(_OWN.get(name, ()), name in _MAY_TRAP)
-    if name in _BY_BYTE:
+    if name in BY_BYTE:
         meaning(s, big_endian)
     else:
         meaning(s)
