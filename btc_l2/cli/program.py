@@ -1,4 +1,8 @@
-"""What the commands of `btc-l2 vm` run: a guest of the project by name, an ELF file, or plain bytes at an address."""
+"""What the commands of `btc-l2 vm` run: a guest of the project by name, an ELF file, or plain bytes at an address.
+
+An ELF file is a program for the bare machine or (`linux`) one for Linux, which gets the micro kernel. What a Linux
+program reads from stdin stands in its statement.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from btc_l2.cli.arguments import parse_bytes, parse_register, parse_u32, read_file
-from btc_l2.guests import find_guest, list_guests
+from btc_l2.guests import find_guest, list_guests, read_kernel
 from btc_l2.zkvm.blobs import blob_root
+from btc_l2.zkvm.elf import parse_elf
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.layout import CLAIM_BYTES
+from btc_l2.zkvm.linux import linux_image, stdin_statement
 from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.state import Machine
 from taproot.errors import InvalidInput
@@ -24,6 +30,7 @@ class Program:
     claim: bytes
     blobs: Mapping[bytes, bytes]  # by root
     registers: Mapping[str, int]  # numbers 0 … 31, pc, npc, hi, lo
+    linux: bool = False  # the micro kernel is part of the image
 
     def machine(self) -> Machine:
         """The machine before its first step."""
@@ -58,11 +65,17 @@ def load_program(
     claim: str | None = None,
     registers: Sequence[str] = (),
     blobs: Sequence[str] = (),
+    linux: bool = False,
+    stdin: str | None = None,
 ) -> Program:
     """The program that the arguments of a command mean; InvalidInput says which of them is wrong."""
-    loaded, known = _load_image(image, raw, endian)
+    if linux and raw is not None:
+        raise InvalidInput("--linux and --raw exclude each other; a Linux program is an ELF file; leave one out")
+    loaded, known, linux = _load_linux(image) if linux else _load_image(image, raw, endian)
     if statement is not None:
         loaded = loaded.with_statement(parse_bytes(statement, "statement"))
+    if stdin is not None:
+        loaded = _with_stdin(loaded, stdin, linux and statement is None)
     given = parse_bytes(claim, "claim") if claim is not None else b""
     if len(given) > CLAIM_BYTES:
         raise InvalidInput(f"a claim has {len(given)} bytes; its leaves hold {CLAIM_BYTES}; shorten it")
@@ -70,21 +83,36 @@ def load_program(
     if values.get("0"):
         raise InvalidInput("$0 is always zero; the machine has no such state; set another register")
     contents = [read_file(Path(name)) for name in blobs]
-    return Program(loaded, given, {**known, **{blob_root(data, loaded.endian): data for data in contents}}, values)
+    mapped = {**known, **{blob_root(data, loaded.endian): data for data in contents}}
+    return Program(loaded, given, mapped, values, linux)
 
 
-def _load_image(image: str, raw: str | None, endian: str | None) -> tuple[Image, Mapping[bytes, bytes]]:
+def _load_linux(image: str) -> tuple[Image, Mapping[bytes, bytes], bool]:
+    path = Path(image)
+    program = read_file(path)
+    return linux_image(program, read_kernel(parse_elf(program).endian), (path.name,)), {}, True
+
+
+def _with_stdin(image: Image, name: str, possible: bool) -> Image:
+    if not possible:
+        raise InvalidInput("--stdin is the statement of a Linux program; here it is another program or --statement "
+                           "is given too; leave one of them out")  # fmt: skip
+    return image.with_statement(stdin_statement(read_file(Path(name)), image.endian))
+
+
+def _load_image(image: str, raw: str | None, endian: str | None) -> tuple[Image, Mapping[bytes, bytes], bool]:
+    """Image, the blobs that come with it, and whether it has the micro kernel."""
     path = Path(image)
     if raw is not None:
-        return Image.from_raw(read_file(path), parse_u32(raw, "address"), _parse_endian(endian)), {}
+        return Image.from_raw(read_file(path), parse_u32(raw, "address"), _parse_endian(endian)), {}, False
     if endian is not None:
         raise InvalidInput("--endian needs --raw; an ELF file says its byte order itself; leave it out")
     if path.exists():
-        return Image.from_elf(read_file(path)), {}
+        return Image.from_elf(read_file(path)), {}, False
     if image not in {guest.name for guest in list_guests()} and ("/" in image or "." in image):
         raise InvalidInput(f"there is no file {image}; nothing can be loaded; check the name")
     guest = find_guest(image)
-    return guest.load_image(), guest.blobs()
+    return guest.load_image(), guest.blobs(), guest.kernel
 
 
 def _parse_endian(text: str | None) -> Endian:

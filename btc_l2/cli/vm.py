@@ -1,8 +1,9 @@
 """`btc-l2 vm`: run a program on the zkMIPS machine, see its roots, single steps and instructions.
 
 IMAGE is an ELF file, with `--raw ADDR --endian ORDER` a file of plain bytes, or the name of a guest of the project
-(then its default statement is used unless another is given). The commands succeed when the machine did what was
-asked, whatever the guest's exit code is: that is part of the result.
+(then its default statement is used unless another is given). A static Linux program, such as one that Go builds for
+GOARCH=mips, is loaded with the micro kernel by --linux; guests that need it have it. The commands succeed when the
+machine did what was asked, whatever the guest's exit code is: that is part of the result.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ Blob = Annotated[list[str] | None, typer.Option(metavar="FILE", help="A blob tha
 Kernel = Annotated[
     bool, typer.Option("--kernel/--no-kernel", help="Compiled kernel, or the readable step (slow, same meaning).")
 ]
+Stdin = Annotated[str | None, typer.Option(metavar="FILE", help="What a Linux program reads; becomes its statement.")]
+Linux = Annotated[bool, typer.Option("--linux", help="IMAGE is a static Linux program: add the micro kernel.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 
@@ -49,17 +52,20 @@ def run_program(
     max_steps: Annotated[int, typer.Option(min=0, help="Stop after so many steps.")] = MOST_STEPS,
     dump: Annotated[list[str] | None, typer.Option(metavar="ADDR:LEN", help="Show memory at the end.")] = None,
     kernel: Kernel = True,
+    linux: Linux = False,
+    stdin: Stdin = None,
     as_json: AsJson = False,
 ) -> None:
     """Run until the exit, a stop address or a number of steps; show where the machine stands then."""
     from btc_l2.cli.execution import execute
     from btc_l2.cli.program import load_program
 
-    program = load_program(image, raw, endian, statement, claim, reg or [], blob or [])
+    program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin)
     ranges = [program.find_range(text) for text in dump or []]
     stop = program.find_address(stop_pc) if stop_pc is not None else None
     done = execute(program.machine(), max_steps, stop, not kernel)
-    print_document(_describe_run(done, ranges) if as_json else _tell_run(done, ranges), as_json)
+    tell = _describe_run if as_json else _tell_run
+    print_document(tell(done, ranges, program.linux), as_json)
 
 
 @app.command("root")
@@ -69,12 +75,13 @@ def show_root(
     endian: Order = None,
     statement: Statement = None,
     claim: Claim = None,
+    linux: Linux = False,
     as_json: AsJson = False,
 ) -> None:
     """Root of the state before the first step: the image root, with a claim z_0."""
     from btc_l2.cli.program import load_program
 
-    root = load_program(image, raw, endian, statement, claim).machine().root().hex()
+    root = load_program(image, raw, endian, statement, claim, linux=linux).machine().root().hex()
     if as_json:
         print_document({"root": root}, as_json)
     else:
@@ -110,6 +117,7 @@ def show_step(
     reg: Reg = None,
     blob: Blob = None,
     kernel: Kernel = True,
+    linux: Linux = False,
     as_json: AsJson = False,
 ) -> None:
     """One step as it would be claimed in a dispute: what it reads and writes, and the four roots around it."""
@@ -117,7 +125,7 @@ def show_step(
     from btc_l2.cli.program import load_program
     from btc_l2.zkvm.witness import step_witness
 
-    machine = load_program(image, raw, endian, statement, claim, reg or [], blob or []).machine()
+    machine = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux).machine()
     execute(machine, at, None, not kernel)
     print_document({"index": at, **_describe_step(machine, step_witness(machine))}, as_json)
 
@@ -129,13 +137,14 @@ def disassemble_program(
     count: Annotated[int, typer.Option(min=1, help="Number of instructions.")] = 32,
     raw: Raw = None,
     endian: Order = None,
+    linux: Linux = False,
     as_json: AsJson = False,
 ) -> None:
     """Instructions of an image as text, in the way of GNU objdump."""
     from btc_l2.cli.program import load_program
     from btc_l2.zkvm.disasm import disassemble, name_addresses
 
-    program = load_program(image, raw, endian)
+    program = load_program(image, raw, endian, linux=linux)
     loaded = program.image
     first = program.find_address(start) if start is not None else loaded.entry
     if first % 4 or first + 4 * count > 1 << 32:
@@ -149,8 +158,11 @@ def disassemble_program(
     print_rows(("address", "word", "symbol", "instruction"), rows, as_json)
 
 
-def _describe_run(run: Run, ranges: list[tuple[int, int]]) -> dict[str, Any]:
+def _describe_run(run: Run, ranges: list[tuple[int, int]], linux: bool) -> dict[str, Any]:
+    from btc_l2.zkvm.linux import Output, read_output
+
     machine = run.machine
+    output = read_output(machine) if linux else Output(b"", b"")  # the bare machine has no files
     return {
         "steps": run.steps,
         "pc": machine.control.pc,
@@ -162,17 +174,21 @@ def _describe_run(run: Run, ranges: list[tuple[int, int]]) -> dict[str, Any]:
         "lo": machine.control.lo,
         "root": machine.root().hex(),
         "dump": [{"address": at, "bytes": machine.read_bytes(at, length).hex()} for at, length in ranges],
-        "stdout": "",  # the machine has no files; a guest kernel will
+        "stdout": output.stdout.decode(errors="replace"),
+        "stderr": output.stderr.decode(errors="replace"),
         "steps_per_second": run.steps_per_second,
     }
 
 
-def _tell_run(run: Run, ranges: list[tuple[int, int]]) -> dict[str, Any]:
+def _tell_run(run: Run, ranges: list[tuple[int, int]], linux: bool) -> dict[str, Any]:
     """The same for people: addresses and registers in hexadecimal, no line without content."""
     from btc_l2.cli.arguments import REGISTER_NAMES
 
-    fields = _describe_run(run, ranges)
-    del fields["stdout"], fields["dump"]
+    fields = _describe_run(run, ranges, linux)
+    for name in ("stdout", "stderr"):
+        if not fields[name]:
+            del fields[name]
+    del fields["dump"]
     words = [*zip(REGISTER_NAMES, fields["registers"], strict=True), ("hi", fields.pop("hi")), ("lo", fields.pop("lo"))]
     fields["pc"] = f"{fields['pc']:#010x}"
     fields["registers"] = " ".join(f"{name}={value:#x}" for name, value in words if value) or "all zero"

@@ -77,7 +77,7 @@ def test_check_finds_an_image_that_the_compiler_does_not_make(
     build: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = build.recipes()[0]
-    if build.find_version(recipe.endian) != guests.find_guest(recipe.name).compiler:
+    if build.find_version(recipe.compiler) != guests.find_guest(recipe.name).compiler:
         pytest.skip("the compiler of the committed images is not installed")
     monkeypatch.setattr(build, "COMPILE", (*build.COMPILE, "-O1"))
     assert build.main() == 4 and "other bytes" in capsys.readouterr().err

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from btc_l2 import guests
-from btc_l2.guests import CLAIM_BYTES, Guest, claim_of_result, find_guest, list_guests
+from btc_l2.guests import CLAIM_BYTES, Guest, claim_of_result, find_guest, list_guests, read_kernel
 from btc_l2.zkvm.elf import find_symbol, parse_elf
 from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.linux import RESULT
+from btc_l2.zkvm.outcome import Endian
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from tests.guest import oracles
 
 ROOT = Path(guests.__file__).parents[1]
 NAMES = ["hashchain", "sortproof", "fibonacci", "blobsum"]
+LINUX_NAMES = ["go-hello", "go-sha256", "go-stress", "go-library"]
 LARGEST_IMAGE = 100_000  # bytes; the images are committed
+MOST_PACKED = 3_000_000  # bytes of all images of Go together, compressed
 SEARCHABLE = 1 << 28  # steps of the demo's search
 LONG = 10**8
 
@@ -37,7 +41,7 @@ def copy_guests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_manifest_names_the_guests() -> None:
-    assert [guest.name for guest in list_guests()] == NAMES
+    assert [guest.name for guest in list_guests()] == NAMES + LINUX_NAMES
 
 
 def test_manifest_describes_the_image(guest: Guest) -> None:
@@ -47,6 +51,23 @@ def test_manifest_describes_the_image(guest: Guest) -> None:
     assert find_symbol(data, "result") == guest.result_address
     assert guest.load_image().root() == guest.root
     assert len(data) < LARGEST_IMAGE
+
+
+@pytest.mark.parametrize("name", LINUX_NAMES)
+def test_manifest_describes_the_image_of_a_linux_program(name: str) -> None:
+    guest = find_guest(name)
+    elf = parse_elf(guest.read_elf())
+    assert (elf.endian, elf.entry, RESULT) == (guest.endian, guest.entry, guest.result_address)
+    assert guest.kernel and guest.load_image().root() == guest.root
+
+
+def test_images_of_linux_programs_are_small_when_packed() -> None:
+    assert sum(find_guest(name).path.stat().st_size for name in LINUX_NAMES) < MOST_PACKED
+
+
+@pytest.mark.parametrize("endian", ["big", "little"])
+def test_kernel_is_there_in_both_byte_orders(endian: Endian) -> None:
+    assert parse_elf(read_kernel(endian)).endian == endian
 
 
 def test_image_knows_nothing_of_the_folder_that_it_was_built_in(guest: Guest) -> None:
@@ -107,6 +128,18 @@ def test_changed_image_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     with pytest.raises(VerificationFailed, match=r"fibonacci\.elf"):
         find_guest("fibonacci")
+
+
+def test_changed_kernel_and_changed_packed_image_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = copy_guests(tmp_path / "guests", monkeypatch)
+    kernel, packed = folder / "images" / "kernel-big.elf", folder / "images" / "go-hello.elf.xz"
+    kernel.write_bytes(kernel.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(VerificationFailed, match=r"kernel-big\.elf"):
+        find_guest("go-hello").load_image()
+    for content in (packed.read_bytes()[:-40], (folder / "images" / "go-sha256.elf.xz").read_bytes()):
+        packed.write_bytes(content)
+        with pytest.raises(VerificationFailed, match=r"go-hello\.elf\.xz"):
+            find_guest("go-hello")
 
 
 def test_missing_image_and_missing_manifest_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

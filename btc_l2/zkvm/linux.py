@@ -1,0 +1,130 @@
+"""Linux programs on the machine: static executable, micro kernel in MIPS code, first stack (`docs/spec/linux.md`).
+
+The image is one program more: the kernel stands at the address that SYSCALL 0 jumps to, its entry sets the stack
+pointer and jumps to the program. So the machine knows nothing of Linux. The first stack is that of the System V ABI,
+MIPS supplement, "Process Stack and Registers".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Literal
+
+from btc_l2.zkvm.elf import Elf, Segment, parse_elf, write_elf
+from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.layout import KERNEL_ENTRY, PAGE_BYTES
+from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.state import Machine
+from taproot.errors import InvalidInput
+
+HEAP = 0x2000_0000  # the kernel gives out memory from here on
+STACK_END = 0x7FFF_F000
+MOST_STACK_BYTES = 1 << 17  # of arguments and environment
+RESULT = 0xA000_0000  # where a program that decides about a claim leaves its result
+LOG_BYTES = 0x00FF_FFFC  # what the kernel keeps of each output
+DEADLOCK = 254  # exit code: every thread waits and none has a deadline
+
+Stdin = Literal["statement", "blob"]
+
+_STDOUT_LOG, _STDERR_LOG = 0x8100_0000, 0x8200_0000
+_STDIN_KINDS: Mapping[Stdin, int] = {"statement": 0, "blob": 1}
+_AT_NULL, _AT_PAGESZ, _AT_ENTRY, _AT_HWCAP, _AT_CLKTCK, _AT_SECURE, _AT_RANDOM = 0, 6, 9, 16, 17, 23, 25
+_RANDOM_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a program has written so far."""
+
+    stdout: bytes
+    stderr: bytes
+
+
+def linux_image(
+    program_elf: bytes,
+    kernel_elf: bytes,
+    args: Sequence[str] = ("guest",),
+    env: Sequence[str] = (),
+    statement: bytes = b"",
+    stdin: Stdin = "statement",
+) -> Image:
+    """Program, kernel and first stack as one image; `args[0]` is the program's name, `env` are NAME=VALUE.
+
+    `stdin`: "statement": u32 length, then the bytes; "blob": root, u32 length, the bytes are those of the blob.
+    InvalidInput for a file that is no static executable, of the other byte order, or where kernel and heap stand.
+    """
+    program, kernel = parse_elf(program_elf), parse_elf(kernel_elf)
+    if program.endian != kernel.endian:
+        raise InvalidInput(
+            f"the program is {program.endian} endian, the kernel is {kernel.endian} endian; they share one machine; "
+            "take the kernel of the program's byte order"
+        )
+    end = program.segments[-1].end
+    if end > HEAP:
+        raise InvalidInput(f"the program reaches up to {end:#x}; from {HEAP:#x} on the kernel gives out memory; "
+                           "link it lower")  # fmt: skip
+    stack = _first_stack(program, args, env, sha256(program_elf).digest()[:_RANDOM_BYTES])
+    boot = struct.pack(_order(kernel.endian) + "3I", program.entry, stack.address, _STDIN_KINDS[stdin])
+    segments = (*program.segments, stack, *_fill_in(kernel, "boot", boot))
+    symbols = {**kernel.symbols, **program.symbols}
+    return Image.from_elf(write_elf(Elf(kernel.endian, kernel.entry, segments, symbols)), statement)
+
+
+def stdin_statement(content: bytes, endian: Endian) -> bytes:
+    """The statement that makes `content` the program's stdin (kind "statement")."""
+    return struct.pack(_order(endian) + "I", len(content)) + content
+
+
+def read_output(machine: Machine) -> Output:
+    """What the program has written to stdout and stderr; a log that is full keeps its first LOG_BYTES bytes."""
+    return Output(_read_log(machine, _STDOUT_LOG), _read_log(machine, _STDERR_LOG))
+
+
+def _read_log(machine: Machine, address: int) -> bytes:
+    return machine.read_bytes(address + 4, min(machine.load_word(address), LOG_BYTES))
+
+
+def _order(endian: Endian) -> str:
+    return ">" if endian == "big" else "<"
+
+
+def _fill_in(elf: Elf, symbol: str, content: bytes) -> tuple[Segment, ...]:
+    """The segments with other bytes at a symbol."""
+    address = elf.symbols.get(symbol)
+    if elf.entry < KERNEL_ENTRY or address is None:
+        raise InvalidInput(f"the second file is no kernel; it stands below {KERNEL_ENTRY:#x} or has no {symbol!r}; "
+                           "give one that guest/build makes")  # fmt: skip
+    return tuple(_write(segment, address, content) for segment in elf.segments)
+
+
+def _write(segment: Segment, address: int, content: bytes) -> Segment:
+    start = address - segment.address
+    if not 0 <= start <= len(segment.data) - len(content):
+        return segment
+    return replace(segment, data=segment.data[:start] + content + segment.data[start + len(content) :])
+
+
+def _first_stack(program: Elf, args: Sequence[str], env: Sequence[str], random: bytes) -> Segment:
+    """argc, argv, envp, auxv and what they point to; its address is the stack pointer.
+
+    AT_RANDOM is a function of the program: a run is a function of its image, and nothing in it is secret.
+    """
+    texts = [text.encode() + b"\0" for text in (*args, *env)]
+    room = len(random) + sum(map(len, texts))
+    if room > MOST_STACK_BYTES or any(b"\0" in text[:-1] for text in texts):
+        raise InvalidInput(f"arguments and environment have {room} bytes or a zero byte within; {MOST_STACK_BYTES} "
+                           "bytes are the most; put data into stdin")  # fmt: skip
+    strings_start = STACK_END - room & -16
+    places = [strings_start + len(random) + sum(map(len, texts[:k])) for k in range(len(texts))]
+    auxiliary = (
+        _AT_PAGESZ, PAGE_BYTES, _AT_ENTRY, program.entry, _AT_HWCAP, 0, _AT_CLKTCK, 100, _AT_SECURE, 0,
+        _AT_RANDOM, strings_start, _AT_NULL, 0,
+    )  # fmt: skip
+    words = (len(args), *places[: len(args)], 0, *places[len(args) :], 0, *auxiliary)
+    table = struct.pack(f"{_order(program.endian)}{len(words)}I", *words)
+    start = strings_start - len(table) & -16
+    data = table.ljust(strings_start - start, b"\0") + random + b"".join(texts)
+    return Segment(start, data, len(data))

@@ -1,0 +1,3 @@
+module btc-l2/guest
+
+go 1.24

@@ -1,0 +1,32 @@
+//go:build !mips && !mipsle
+
+package zkvm
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+)
+
+// Statement is the page made of the hexadecimal digits in STATEMENT.
+func Statement() []byte {
+	return page("STATEMENT", StatementBytes)
+}
+
+// Claim is made of the hexadecimal digits in CLAIM.
+func Claim() []byte {
+	return page("CLAIM", ClaimBytes)
+}
+
+func leave(result [ResultBytes]byte) {
+	fmt.Fprintf(os.Stderr, "result %x\n", result)
+}
+
+func page(name string, length int) []byte {
+	content, err := hex.DecodeString(os.Getenv(name))
+	if err != nil || len(content) > length {
+		fmt.Fprintf(os.Stderr, "%s must be at most %d bytes in hex\n", name, length)
+		os.Exit(2)
+	}
+	return append(content, make([]byte, length-len(content))...)
+}

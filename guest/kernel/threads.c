@@ -1,0 +1,142 @@
+/* Threads take turns only where they wait: no call, no switch. So a run is a function of its image and inputs.
+
+   The clock knows no hardware. Each call takes a microsecond; while everybody waits it jumps to the next deadline. */
+#include "kernel.h"
+
+enum { CALL_NANOSECONDS = 1000, SECOND = 1000000000, LATEST = 0x7FFFFFFF };
+
+static struct thread threads[THREADS] = {{.state = READY}};
+struct thread *current = threads;
+struct time now = {1, 0};
+
+static void add(struct time *t, u32 seconds, u32 nanoseconds)
+{
+    t->nanoseconds += nanoseconds;
+    if (t->nanoseconds >= SECOND) {
+        t->nanoseconds -= SECOND;
+        seconds++;
+    }
+    t->seconds = seconds < LATEST - t->seconds ? t->seconds + seconds : LATEST;
+}
+
+static int is_before(struct time a, struct time b)
+{
+    return a.seconds < b.seconds || (a.seconds == b.seconds && a.nanoseconds < b.nanoseconds);
+}
+
+void pass_time(void)
+{
+    add(&now, 0, CALL_NANOSECONDS);
+}
+
+void set_deadline(u32 seconds, u32 nanoseconds)
+{
+    current->timed = 1;
+    current->deadline = now;
+    add(&current->deadline, seconds, nanoseconds);
+}
+
+/* The answer to its call stands already; a deadline may change it. */
+void wait_until_woken(enum state state, u32 wait)
+{
+    current->state = state;
+    current->wait = wait;
+}
+
+static void make_ready(struct thread *t)
+{
+    t->state = READY;
+    t->timed = 0;
+}
+
+static void time_out(struct thread *t)
+{
+    if (t->state == ON_FUTEX) {
+        t->reg[2] = ETIMEDOUT;
+        t->reg[7] = 1;
+    }
+    make_ready(t);
+}
+
+u32 wake(enum state state, u32 wait, u32 most)
+{
+    u32 woken = 0;
+    for (struct thread *t = threads; t < threads + THREADS && woken < most; t++)
+        if (t->state == state && (state != ON_FUTEX || t->wait == wait)) {
+            if (state == ON_EPOLL) {
+                fill_event((u32 *)t->wait);
+                t->reg[2] = 1;
+            }
+            make_ready(t);
+            woken++;
+        }
+    return woken;
+}
+
+static struct thread *first_to_time_out(void)
+{
+    struct thread *first = 0;
+    for (struct thread *t = threads; t < threads + THREADS; t++)
+        if (t->timed && (!first || is_before(t->deadline, first->deadline)))
+            first = t;
+    return first;
+}
+
+/* In a circle from the current one on, which comes last. */
+static struct thread *next_ready(void)
+{
+    struct thread *t = current;
+    do {
+        if (++t == threads + THREADS)
+            t = threads;
+        if (t->state == READY)
+            return t;
+    } while (t != current);
+    return 0;
+}
+
+void choose_thread(void)
+{
+    struct thread *first;
+    while ((first = first_to_time_out()) && !is_before(now, first->deadline))
+        time_out(first);
+    struct thread *next = next_ready();
+    if (!next) {
+        if (!first)
+            halt(DEADLOCK);
+        now = first->deadline;
+        time_out(first);
+        next = first;
+    }
+    current = next;
+}
+
+s32 clone_thread(u32 stack)
+{
+    for (struct thread *t = threads; t < threads + THREADS; t++)
+        if (t->state == FREE) {
+            const u32 *from = (const u32 *)current;
+            for (u32 k = 0; k < sizeof *t / 4; k++)
+                ((volatile u32 *)t)[k] = from[k]; /* volatile: no call of memcpy */
+            if (stack)
+                t->reg[29] = stack;
+            t->reg[2] = 0;
+            t->reg[7] = 0;
+            return t - threads + 1;
+        }
+    return -EAGAIN;
+}
+
+void end_thread(u32 code)
+{
+    current->state = FREE;
+    for (struct thread *t = threads; t < threads + THREADS; t++)
+        if (t->state != FREE)
+            return;
+    halt(code);
+}
+
+u32 thread_number(void)
+{
+    return current - threads + 1;
+}
