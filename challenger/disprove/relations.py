@@ -86,7 +86,8 @@ def relation(name: str, big_endian: bool = True) -> Relation:
     if "new.0" in s.main:
         no_store(s)
     _require(s, name)
-    return Relation(name, f"a step of {name} is claimed to do something else than {name} does", s.finish(BAD))
+    summary = (meaning.__doc__ or name).splitlines()[0]
+    return Relation(name, f"the step is claimed to be something else than {name} is: {summary}", s.finish(BAD))
 
 
 def relation_names() -> tuple[str, ...]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from taproot.gadgets.spread import SUMS, spread
 from taproot.gadgets.u32 import Word, fetch
 from taproot.script import Op, Stack
 
 _SPREADS = 16
-_SUMS = 81  # 3⁴
 _BIAS = (_SPREADS + 2) // 2  # twice: the spreads, the flag above them, and one item between the tables
 
 # bit of the result where none, one, both of the operands' bits are set
@@ -21,11 +21,6 @@ AND = (0, 0, 1)
 OR = (0, 1, 1)
 XOR = (0, 1, 0)
 NOR = (1, 0, 0)
-
-
-def spread(x: int) -> int:
-    """Ternary spread of a nibble: at most 40."""
-    return sum((x >> i & 1) * 3**i for i in range(4))
 
 
 def combine(total: int, bits: Sequence[int]) -> int:
@@ -45,7 +40,7 @@ def bitwise_differs(s: Stack, x: Word, y: Word, claimed: Word, bits: Sequence[in
         _push_spread(s, left, x.keep, 1)
         _push_spread(s, right, y.keep, 2)
         s.op(Op.ADD)
-        s.pick_dynamic(2 * _BIAS + _SUMS - 1, "nibble")
+        s.pick_dynamic(2 * _BIAS + SUMS - 1, "nibble")
         fetch(s, result, claimed.keep)
         s.op(Op.SUB, "difference")
         s.op(Op.BOOLOR, name)
@@ -55,7 +50,7 @@ def bitwise_differs(s: Stack, x: Word, y: Word, claimed: Word, bits: Sequence[in
 
 
 def _push_tables(s: Stack, bits: Sequence[int]) -> None:
-    for total in reversed(range(_SUMS)):
+    for total in reversed(range(SUMS)):
         s.push(combine(total, bits))
     s.push(0)
     for x in reversed(range(_SPREADS)):

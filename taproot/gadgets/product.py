@@ -105,7 +105,7 @@ def wrap(s: Stack, modulus: int) -> None:
 def raise_into(s: Stack, modulus: int, doublings: int) -> None:
     """Add modulus · n, 0 ≤ n < 2^doublings, so that a negative number comes into 0 … modulus − 1.
 
-    stack:  x  →  x mod modulus          for x > −modulus · 2^doublings
+    stack:  x  →  x mod modulus          for −modulus · (2^doublings − 1) ≤ x < modulus
     """
     s.rename("x")
     for j in reversed(range(doublings)):

@@ -5,8 +5,10 @@ The default run takes few examples of each kind for each relation; `make test-lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -178,6 +180,12 @@ def test_a_body_takes_the_claim_and_leaves_one_item_within_the_stack_limit(name:
 @pytest.mark.parametrize("name", sorted(PEERS))
 def test_a_body_is_no_larger_than_the_smallest_published_relation(name: str) -> None:
     assert len(relation(name).body) <= PEERS[name]
+
+
+def test_the_table_of_sizes_in_the_specification_is_current() -> None:
+    text = (Path(__file__).parents[2] / "docs/spec/relations.md").read_text()
+    stated = {name: int(size) for name, size in re.findall(r"\b([A-Z][A-Z0-9_]*) (\d{3,4})\b", text)}
+    assert stated == {name: len(relation(name).body) for name in NAMES}
 
 
 @given(data=st.data())
