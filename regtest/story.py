@@ -83,6 +83,7 @@ class Stage:
     ) -> None:  # fmt: skip
         self.chain, self.plot, self.folder, self.progress = chain, plot, folder, progress
         self.workshop = workshop or Workshop()
+        self.began = time.perf_counter()
         self.timings: dict[str, float] = {}
         self.image = plot.guest.load_image(plot.statement)
         self.blobs = plot.guest.blobs()
@@ -197,13 +198,12 @@ class Stage:
 
     def play(self) -> Ending:
         """Until the deposit is taken and all losers have paid, or the claim is dead."""
-        began = time.perf_counter()
         self.confirm_vault()
         terms = self.plot.terms
         for _ in range(2 * terms.total_delay + 8 * terms.move_delay):
             self.tick()
             if self.is_over():
-                return self.end(time.perf_counter() - began)
+                return self.end()
         raise TimedOut("the story did not end within twice the longest dispute; see the journal of each party")
 
     def is_over(self) -> bool:
@@ -219,8 +219,8 @@ class Stage:
         tracked = self.players[0].track(challenger)
         return tracked is None or tracked.mover is Role.OPERATOR or tracked.ended
 
-    def end(self, seconds: float = 0.0) -> Ending:
-        """What happened; the claim must be paid or dead."""
+    def end(self) -> Ending:
+        """What happened; the claim must be paid or dead. `seconds` count from the first preparations on."""
         last = self.view.spent["asset"]
         killed = "/" in last.name
         outcome = "paid" if not killed else "timeout" if "/timeout." in last.name else "disproved"
@@ -233,7 +233,7 @@ class Stage:
             sent=[self._sent(c) for c in sorted(self.view.by_name.values(), key=lambda c: (c.height, c.name))],
             books=self._close_books(),
             bundle=self.bundle,
-            seconds=seconds,
+            seconds=time.perf_counter() - self.began,
             timings=self.timings,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_each_side_signs_its_own_messages_only() -> None:
 
 def test_the_operator_copies_every_choice_on_his_next_move() -> None:
     for path in paths():
-        for (turn, name), (next_turn, next_name) in zip(path, path[1:], strict=False):
+        for (turn, name), (next_turn, next_name) in pairwise(path):
             chosen = [r.message for r in game().leaves[turn, name].reveals if isinstance(r, Check)]
             copied = [f"{r.name}.choice" for r in game().leaves[next_turn, next_name].reveals if isinstance(r, Same)]
             assert copied == [m for m in chosen if m.endswith(".choice")]

@@ -203,8 +203,9 @@ def twin_with_another_claim(stage: Stage) -> OperatorAgent:
     honest = stage.plot.guest.honest_claim(stage.plot.statement)
     old = stage.players[0]
     return OperatorAgent(
-        name=OPERATOR, secrets=old.secrets, chain=old.chain, graph=old.graph, signatures=old.signatures, games=old.games,
-        deposit_id=old.deposit_id, journal=Journal(IN_MEMORY, old.deposit_id, OPERATOR), start=old.start,
+        name=OPERATOR, secrets=old.secrets, chain=old.chain, graph=old.graph, signatures=old.signatures,
+        games=old.games, deposit_id=old.deposit_id, start=old.start,
+        journal=Journal(IN_MEMORY, old.deposit_id, OPERATOR),
         prover=LyingProver(stage.image, honest, stage.plot.terms.steps, STEP_LIES["operand"], 5000),
     )  # fmt: skip
 
