@@ -17,6 +17,7 @@ from btc_l2.zkvm.elf import Elf, Segment, parse_elf, write_elf
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.layout import KERNEL_ENTRY, PAGE_BYTES
 from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.page import bytes_of_words
 from btc_l2.zkvm.state import Machine
 from taproot.errors import InvalidInput
 
@@ -84,7 +85,9 @@ def read_output(machine: Machine) -> Output:
 
 
 def _read_log(machine: Machine, address: int) -> bytes:
-    return machine.read_bytes(address + 4, min(machine.load_word(address), LOG_BYTES))
+    length = min(machine.load_word(address), LOG_BYTES)
+    pages = range(address // PAGE_BYTES, (address + 4 + length - 1) // PAGE_BYTES + 1)
+    return b"".join(bytes_of_words(machine.memory.page(n).words, machine.endian) for n in pages)[4 : 4 + length]
 
 
 def _order(endian: Endian) -> str:
