@@ -65,6 +65,7 @@ class Player:
     view: View = field(init=False)
     _trackers: dict[str, Tracker] = field(init=False)
     _fresh: list[Confirmed] = field(init=False, default_factory=list)
+    _rates: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wallet = Wallet(self.chain, self.secrets.key)
@@ -95,17 +96,19 @@ class Player:
         self._fresh.clear()
 
     def _perform(self, step: Step) -> bool:
-        """Send a step unless it waits in the mempool already; says whether it was sent.
+        """Send a step unless it waits in the mempool and pays enough there; says whether it was sent.
 
-        A fixed transaction is made once and sent again as it was made; a free one holds no one-time signature of ours
-        that was not shown before, and is made anew.
+        A fixed transaction is made once and sent again as it was made, with another child if fees rose; a free one
+        holds no one-time signature of ours that was not shown before, and is made anew.
         """
-        if self._is_waiting(step.name):
+        rate = self.chain.estimate_fee()
+        if self._is_waiting(step.name) and rate <= self._paid(step.name, rate):
             return False
         try:
             known = None if self.graph.planned(step.name).free else self.journal.move(step.name)
-            tx = Transaction.from_bytes(known) if known is not None else self._make(step)
-            self._send(tx)
+            tx = Transaction.from_bytes(known) if known is not None else self._make(step, rate)
+            self._rates[step.name] = rate
+            self._send(tx, rate)
         except (Refused, Unavailable) as error:
             race = isinstance(error, Rejected) and error.reason in RACES
             log.log(
@@ -120,16 +123,20 @@ class Player:
         inputs = [i.prevout for i in self.graph.planned(name).tx.inputs]
         return any([i.prevout for i in tx.inputs] == inputs for tx in self.chain.mempool())
 
-    def _send(self, tx: Transaction) -> None:
+    def _paid(self, name: str, rate: int) -> int:
+        """Fee rate that this agent paid for what waits; `rate` for what others sent, 0 for his own before a restart."""
+        return self._rates.get(name, rate if self.journal.move(name) is None else 0)
+
+    def _send(self, tx: Transaction, rate: int) -> None:
         """A version 3 move goes out with a child that pays for both; others pay for themselves."""
         if tx.version == TRUC_VERSION and any(out.script_pubkey == P2A_SCRIPT for out in tx.outputs):
-            self.chain.broadcast([tx, self.wallet.fee_child(tx, self.chain.estimate_fee())])
+            self.chain.broadcast([tx, self.wallet.fee_child(tx, rate)])
         else:
             self.chain.broadcast(tx)
 
-    def _make(self, step: Step) -> Transaction:
+    def _make(self, step: Step, rate: int) -> Transaction:
         """Sign and put together; values and bytes are on disk when this returns."""
-        tx = self._assemble(step, self._items(step))
+        tx = self._assemble(step, self._items(step), rate)
         values = {f"{step.game}/{message}": digits for message, digits in step.values.items()}
         self.journal.commit_move(step.name, values, tx.serialize(), self.view.height)
         return tx
@@ -157,13 +164,11 @@ class Player:
     def _sign(self, message: bytes) -> bytes:
         return sign_schnorr(self.secrets.key, message)
 
-    def _assemble(self, step: Step, items: Items) -> Transaction:
+    def _assemble(self, step: Step, items: Items, rate: int) -> Transaction:
         sign = {self.name: self._sign}
         if not self.graph.planned(step.name).free:
             return self.graph.assemble(step.name, self.signatures, sign, items=items)
-        fee_rate = self.chain.estimate_fee()
-        to = self.wallet.script_pubkey
-        return self.graph.finalize(step.name, self.signatures, sign, to, fee_rate, step.leaf, items)
+        return self.graph.finalize(step.name, self.signatures, sign, self.wallet.script_pubkey, rate, step.leaf, items)
 
 
 def _archive_name(seen: Confirmed) -> str:

@@ -35,10 +35,14 @@ class WatchedChain:
         self._chain = chain
         self.sent: list[Transaction] = []
         self.interrupt: Callable[[Callable[[], None]], None] | None = None
+        self.rate = 1
         self._interrupted: set[bytes] = set()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._chain, name)
+
+    def estimate_fee(self) -> int:
+        return self.rate
 
     def broadcast(self, txs: Transaction | Sequence[Transaction]) -> None:
         first = txs if isinstance(txs, Transaction) else txs[0]
@@ -154,6 +158,43 @@ def test_what_the_network_loses_is_sent_again_as_it_was(make_stage: MakeStage) -
     assert moves.count("alice/assert") == moves.count("alice/rs.open") == 2
 
 
+def waiting_rate(stage: Stage, name: str) -> float:
+    """Fee rate of a transaction that waits, with its child if it has one."""
+    inputs = [i.prevout for i in stage.bundle.graph.planned(name).tx.inputs]
+    family: list[Transaction] = []
+    for tx in stage.chain.mempool():
+        if [i.prevout for i in tx.inputs] == inputs or any(i.prevout.txid == t.txid for i in tx.inputs for t in family):
+            family.append(tx)
+    made = {tx.outpoint(k): out for tx in family for k, out in enumerate(tx.outputs)}
+    made |= {stage.bundle.graph.outpoints[n]: o.tx_out for n, o in stage.bundle.graph.outputs.items()}
+    spent = [made.get(i.prevout) or stage.chain.utxo(i.prevout).output for tx in family for i in tx.inputs]
+    fee = sum(o.value for o in spent) - sum(o.value for tx in family for o in tx.outputs)
+    return fee / sum(tx.vbytes for tx in family)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_waits_too_long_is_paid_more_for_when_fees_rise(
+    make_stage: MakeStage, tmp_path: Path, restarted: bool
+) -> None:
+    stage = make_stage(dispute(), tmp_path, WatchedChain)
+    stage.confirm_vault()
+    kill = "alice/disprove.rs.hash@stake0"
+    for name, index in (("kickoff", 0), ("alice/assert", 0), ("alice/choose.1", 1), (kill, 1)):
+        stage.chain.rate = 1
+        while name not in stage.players[index].tick():
+            stage.tick()
+        assert 1 <= waiting_rate(stage, name) < 1.2
+        if restarted:
+            restart(stage, index)
+        else:
+            assert stage.players[index].tick() == []
+        stage.chain.rate = 5
+        assert name in stage.players[index].tick()
+        assert waiting_rate(stage, name) >= 5
+        assert stage.players[index].tick() == []
+    check_single_use(stage, stage.chain.sent)
+
+
 def reorganise(stage: Stage, empty: bool) -> None:
     """The last block is replaced by another one, with the same transactions or with none."""
     chain = stage.chain
@@ -191,7 +232,7 @@ def test_a_challenger_judges_the_claim_that_stands_after_a_reorganisation(make_s
     olga = twin_with_another_claim(stage)
     olga.view.refresh()
     (assertion,) = olga.plan()
-    stage.chain.mine_block([olga._make(assertion)])
+    stage.chain.mine_block([olga._make(assertion, 1)])
     stage.players[0] = olga
     ending = tick_until_done(stage, stage.tick)
     assert (ending.outcome, ending.winner, ending.leaf) == ("disproved", "alice", "pre.4")
