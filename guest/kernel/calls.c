@@ -21,6 +21,8 @@ enum {
     CALL_RT_SIGPROCMASK = 4195,
     CALL_SIGALTSTACK = 4206,
     CALL_MMAP2 = 4210,
+    CALL_STAT64 = 4213,
+    CALL_LSTAT64 = 4214,
     CALL_MADVISE = 4218,
     CALL_FCNTL64 = 4220,
     CALL_GETTID = 4222,
@@ -30,6 +32,7 @@ enum {
     CALL_EPOLL_CTL = 4249,
     CALL_CLOCK_GETTIME = 4263,
     CALL_OPENAT = 4288,
+    CALL_FSTATAT64 = 4293,
     CALL_EPOLL_PWAIT = 4313,
     CALL_EVENTFD2 = 4325,
     CALL_EPOLL_CREATE1 = 4326,
@@ -127,6 +130,9 @@ static s32 call(u32 number, const u32 *arg)
         return write_file(arg[0], arg[1], arg[2]);
     case CALL_OPEN:
     case CALL_OPENAT:
+    case CALL_STAT64:
+    case CALL_LSTAT64:
+    case CALL_FSTATAT64:
         return -ENOENT;
     case CALL_FCNTL:
     case CALL_FCNTL64:
