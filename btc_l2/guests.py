@@ -46,7 +46,7 @@ class Guest:
     endian: Endian
     sources_sha256: bytes  # over the SHA-256 of each source; `guest/build --check` compares it
     compiler: str  # first line of `gcc --version`, or the version of Go
-    kernel: bool  # a Linux program: the image is it and the micro kernel
+    kernel: bool  # a Linux program: the micro kernel is in its image
     entry: int  # of the ELF file
     result_address: int  # of the 32 bytes that the claim must begin with
     root: bytes  # image root with the default statement and a zero claim
@@ -62,7 +62,7 @@ class Guest:
     def load_image(self, statement: bytes | None = None) -> Image:
         """The image with a statement, the default one if none is given."""
         content = self.statement if statement is None else statement
-        if self.kernel:
+        if self.kernel and not self.boot_steps:  # after its boot the kernel is in the file
             return linux_image(self.read_elf(), read_kernel(self.endian), (self.name,), statement=content)
         return Image.from_elf(self.read_elf(), content)
 

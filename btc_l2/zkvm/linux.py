@@ -14,11 +14,13 @@ from hashlib import sha256
 from typing import Literal
 
 from btc_l2.zkvm.elf import Elf, Segment, parse_elf, write_elf
+from btc_l2.zkvm.fast import run
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.layout import KERNEL_ENTRY, PAGE_BYTES
-from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.outcome import BREAKPOINT, RUNNING, Endian
 from btc_l2.zkvm.page import bytes_of_words
 from btc_l2.zkvm.state import Machine
+from btc_l2.zkvm.step import step
 from taproot.errors import InvalidInput
 
 HEAP = 0x2000_0000  # the kernel gives out memory from here on
@@ -26,10 +28,12 @@ STACK_END = 0x7FFF_F000
 MOST_STACK_BYTES = 1 << 17  # of arguments and environment
 RESULT = 0xA000_0000  # where a program that decides about a claim leaves its result
 LOG_BYTES = 0x00FF_FFFC  # what the kernel keeps of each output
+MOST_BOOT_STEPS = 1 << 30
 DEADLOCK = 254  # exit code: every thread waits and none has a deadline
 
 Stdin = Literal["statement", "blob"]
 
+_BREAK = 0x0000_000D  # MIPS32 Vol. II-A, BREAK with code 0
 _STDOUT_LOG, _STDERR_LOG = 0x8100_0000, 0x8200_0000
 _STDIN_KINDS: Mapping[Stdin, int] = {"statement": 0, "blob": 1}
 _AT_NULL, _AT_PAGESZ, _AT_ENTRY, _AT_HWCAP, _AT_CLKTCK, _AT_SECURE, _AT_RANDOM = 0, 6, 9, 16, 17, 23, 25
@@ -42,6 +46,14 @@ class Output:
 
     stdout: bytes
     stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """A program that is ready for its inputs."""
+
+    image: Image
+    steps: int  # that nobody has to make any more
 
 
 def linux_image(
@@ -72,6 +84,27 @@ def linux_image(
     segments = (*program.segments, stack, *_fill_in(kernel, "boot", boot))
     symbols = {**kernel.symbols, **program.symbols}
     return Image.from_elf(write_elf(Elf(kernel.endian, kernel.entry, segments, symbols)), statement)
+
+
+def boot_linux(image: Image) -> Booted:
+    """Run an image of `linux_image` up to its end-of-boot mark (SYSCALL 3) and take the memory there as a new image.
+
+    It is run with an empty statement and a zero claim. InvalidInput if it does not reach the mark.
+    """
+    machine = image.with_statement(b"").machine()
+    mark = image.symbols["boot_mark"]
+    covered = machine.load_word(mark)
+    machine.store_word(mark, _BREAK)  # the only way to stop the compiled machine at an address
+    steps = run(machine, MOST_BOOT_STEPS)
+    if machine.control.pc != mark or machine.trap != BREAKPOINT:
+        raise InvalidInput(
+            f"the program does not come to its end-of-boot mark; after {steps} steps it stands at "
+            f"{machine.control.pc:#x}; let it make call 9000"
+        )
+    machine.store_word(mark, covered)
+    machine.control = machine.control._replace(status=RUNNING)
+    step(machine)
+    return Booted(replace(Image.from_machine(machine), symbols=image.symbols), steps)
 
 
 def stdin_statement(content: bytes, endian: Endian) -> bytes:

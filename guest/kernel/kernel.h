@@ -68,6 +68,7 @@ extern struct time now;
 /* entry.S */
 void map_slot(u32 slot, const u32 *root);
 void __attribute__((noreturn)) halt(u32 code);
+void __attribute__((noreturn)) mark_boot(void);
 
 /* threads.c: an answer is a value, or minus the number of an error */
 void pass_time(void);

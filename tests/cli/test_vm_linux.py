@@ -1,4 +1,4 @@
-"""`btc-l2 vm` with Linux programs: guests that have the micro kernel, and files that get it with `--linux`."""
+"""Linux programs on the command line: guests that have the micro kernel, and files that get it with `--linux`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,13 @@ def test_run_refuses_options_that_exclude_each_other_and_files_that_are_not_ther
     btc_l2: Command, hello: Path, options: tuple[str, ...]
 ) -> None:
     assert btc_l2("vm", "run", hello, *options).code in (2, 3)
+
+
+@pytest.mark.long
+def test_false_claim_about_a_go_program_is_disproved_at_one_instruction(btc_l2: Command) -> None:
+    told = btc_l2("demo", "fraud", "--guest", "go-sha256", "--json").json()
+    assert (told["outcome"], told["winner"], told["judge"]) == ("disproved", "alice", "libbitcoinkernel")
+    assert 0 <= told["first_false_step"] < told["steps"] == find_guest("go-sha256").steps
 
 
 def test_stdin_is_refused_where_no_linux_program_reads_it(btc_l2: Command, hello: Path, text: Path) -> None:

@@ -148,6 +148,13 @@ def test_honest_claim_of_sha256_is_its_result() -> None:
     assert find_guest("go-sha256").honest_claim(statement) == claim_of_result(oracles.hashchain(statement))
 
 
+def test_image_of_sha256_is_taken_after_its_boot() -> None:
+    guest = find_guest("go-sha256")
+    machine = guest.load_image(sha256_statement(0)).machine()
+    assert guest.boot_steps > run(machine, MOST_STEPS), "what remains is less than what the image saves"
+    assert not any(guest.load_image().machine().registers)
+
+
 @pytest.mark.parametrize("name", ["go-hello", "go-library"])
 def test_manifest_counts_the_steps_of_a_go_guest(name: str) -> None:
     guest = find_guest(name)

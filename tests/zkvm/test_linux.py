@@ -22,6 +22,7 @@ from btc_l2.zkvm.linux import (
     LOG_BYTES,
     MOST_STACK_BYTES,
     STACK_END,
+    boot_linux,
     linux_image,
     read_output,
     stdin_statement,
@@ -36,7 +37,7 @@ EXIT, READ, WRITE, OPENAT, GETPID, BRK, MMAP, CLONE, SCHED_YIELD, NANOSLEEP, FUT
     4001, 4003, 4004, 4288, 4020, 4045, 4090, 4120, 4162, 4166, 4238,
 )  # fmt: skip
 EPOLL_CTL, EPOLL_PWAIT, EVENTFD2, EXIT_GROUP, CLOCK_GETTIME, GETTID = 4249, 4313, 4325, 4246, 4263, 4222
-FSTATAT64, GETRANDOM, FORK = 4293, 4353, 4002
+FSTATAT64, GETRANDOM, FORK, BOOTED = 4293, 4353, 4002, 9000
 ENOENT, EBADF, EAGAIN, ENOMEM, EINVAL, ENOSYS, ETIMEDOUT = 2, 9, 11, 12, 22, 89, 145
 MAP_PRIVATE_ANONYMOUS, CLONE_THREAD_FLAGS = 0x802, 0x100
 FUTEX_WAIT, FUTEX_WAKE = 128, 129  # with the private flag
@@ -349,3 +350,51 @@ def test_registers_hi_and_lo_survive_a_call_but_for_the_answer() -> None:
     assert machine.trap == 9 and machine.register(V0) == 1
     assert {k: machine.register(k) for k in values} == values
     assert (machine.control.hi, machine.control.lo) == (values[8], values[9])
+
+
+# The end of the boot
+
+
+KEPT = 0x40  # where the register goes, behind $16
+
+
+def keeping_program() -> list[int]:
+    """Registers set before the mark are stored after it, then stdin is read."""
+    keep = load(20, 0xCAFE_F00D)
+    return program(call(GETPID), keep, ask(BOOTED), [encode("SW", rs=S0, rt=20, low=KEPT)], call(READ, 0, DATA, 4))
+
+
+@TWO_ORDERS
+def test_program_goes_on_from_the_mark_with_its_registers_and_reads_its_inputs_then(endian: Endian) -> None:
+    image = linux_image(elf_of(keeping_program(), bytes(1), endian), kernel(endian))
+    booted = boot_linux(image).image.with_statement(stdin_statement(b"abcd", endian))
+    machine = booted.machine()
+    run(machine, MOST_STEPS)
+    assert machine.exit_code == 0 and machine.read_bytes(DATA, 4) == b"abcd"
+    assert answers(machine, 2) == [1, 4], "getpid before, read after the mark"
+    assert machine.load_word(SAVED + 8 + KEPT) == 0xCAFE_F00D
+
+
+def test_booted_image_is_the_state_that_the_program_comes_to() -> None:
+    image = linux_image(elf_of(keeping_program(), bytes(1)), kernel("big"))
+    booted = boot_linux(image)
+    machine = image.machine()
+    assert run(machine, booted.steps) == booted.steps
+    assert booted.image.root() == machine.root() != image.root()
+    assert not any(machine.registers) and machine.control.pc == image.symbols["boot_mark"] + 4
+
+
+def test_booted_image_does_not_depend_on_the_statement() -> None:
+    elf = elf_of(keeping_program(), bytes(1))
+    roots = {boot_linux(linux_image(elf, kernel("big"), statement=content)).image.root() for content in (b"", b"x")}
+    assert len(roots) == 1
+
+
+def test_program_that_never_says_that_it_is_ready_has_no_booted_image() -> None:
+    with pytest.raises(InvalidInput, match="end-of-boot"):
+        boot_linux(linux_image(elf_of(program()), kernel("big")))
+
+
+def test_program_that_says_so_where_nobody_takes_an_image_just_goes_on() -> None:
+    machine = run_program(keeping_program(), bytes(1), stdin_statement(b"abcd", "big"))
+    assert machine.read_bytes(DATA, 4) == b"abcd"

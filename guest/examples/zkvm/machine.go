@@ -2,13 +2,24 @@
 
 package zkvm
 
-import "unsafe"
+import (
+	"syscall"
+	"unsafe"
+)
 
 const (
 	statementAddress = 0xFFFFD000
 	claimAddress     = 0xFFFFE000
 	resultAddress    = 0xA0000000
+
+	bootedCall = 9000
 )
+
+// Booted says that the program is ready for its inputs: here an image can be taken, so that nobody has to run or
+// dispute what comes before. It must not have looked at statement, claim or stdin.
+func Booted() {
+	syscall.RawSyscall(bootedCall, 0, 0, 0)
+}
 
 // Statement is the whole page: the statement, then zero bytes.
 func Statement() []byte {

@@ -8,6 +8,9 @@ import (
 	"os"
 )
 
+// Booted does nothing here.
+func Booted() {}
+
 // Statement is the page made of the hexadecimal digits in STATEMENT.
 func Statement() []byte {
 	return page("STATEMENT", StatementBytes)
