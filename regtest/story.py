@@ -20,8 +20,10 @@ from challenger.agents.player import ChallengerAgent, OperatorAgent, Player
 from challenger.agents.view import UNKNOWN, Confirmed, View
 from challenger.commit import GameId, public_keys
 from challenger.game.hostile import hostile_move
+from challenger.game.kinds import CLAIM_LEAVES
 from challenger.game.lies import STEP_LIES, FinalLie, InitLie, LyingProver, StepLie, machine_lies
 from challenger.game.prover import TraceProver
+from challenger.game.solver import Assertion, find_lie
 from challenger.games import constants_of
 from challenger.journal import IN_MEMORY, Journal
 from challenger.presign.bundle import Bundle
@@ -93,6 +95,7 @@ class Stage:
         self.ledger = Ledger(chain, {w.script_pubkey: name for name, w in self.wallets.items()})
         self.start = chain.tip().height + 1
         self.prover, self.first_false_step = self._timed("execution", self._make_prover)
+        self.is_false = self._judge()
         self.bundle = self._sign()
         self.games = self.workshop.games(self.bundle.proposal)
         self.view = View(chain, self.bundle.graph, self.start)
@@ -120,7 +123,8 @@ class Stage:
         if plot.lie == "initial":
             return InitLie(self.image, honest, total, self.blobs), None
         if plot.lie == "final":
-            return FinalLie(self.image, bytes([honest[0] ^ 1]) + honest[1:], total, blobs=self.blobs), None
+            other = bytes([honest[0] ^ 1]) + honest[1:]
+            return FinalLie(self.image, other, total, self.blobs, plot.false_from), None
         if plot.lie is not None:
             raise InvalidInput(f"no lie is called {plot.lie!r}; choose one of {', '.join(machine_lies())}")
         return self._truth(honest), None
@@ -135,6 +139,15 @@ class Stage:
         claim = claim_of_result(end.read_bytes(plot.guest.result_address, RESULT_BYTES)) if end.exited else honest
         trace = self._truth(claim).trace
         return LyingProver(self.image, claim, total, lie, start, trace, self.blobs, plot.false_from)
+
+    def _judge(self) -> bool:
+        """What an honest challenger thinks of the claim that the operator announces."""
+        prover = self.prover
+        announced = Assertion(tuple(prover.claim_leaf(k) for k in range(CLAIM_LEAVES)), prover.z0(), prover.zn())
+        is_false = find_lie(announced, self._truth(prover.claim)) is not None
+        if self.plot.lie is not None and not is_false:
+            raise InvalidInput(f"the lie {self.plot.lie!r} is healed by the end of the run; choose another place")
+        return is_false
 
     def _sign(self) -> Bundle:
         """Lock the standing outputs, make all keys, presign the whole graph."""
@@ -165,10 +178,10 @@ class Stage:
         if name == OPERATOR:
             return OperatorAgent(**shared, prover=self.prover)
         hostile = self._hostile(name) if name in self.plot.objectors else None
-        objects = hostile is not None or self.plot.lie is not None
+        objects = self.is_false or hostile is not None
         return ChallengerAgent(
             **shared, truth_of=self._truth, endian=self.image.endian, objects=objects, hostile=hostile
-        )  # fmt: skip
+        )
 
     def _hostile(self, name: str) -> Answer:
         plot, rng = self.plot, random.Random(f"{self.plot.seed}/{name}")

@@ -295,13 +295,20 @@ class InitLie(TraceProver):
 class FinalLie(TraceProver):
     """Every root is true, but the program did not exit with code 0; the leaf that is opened says it did."""
 
+    def __init__(
+        self, image: Image, claim: bytes, total: int, blobs: Blobs | None = None, depth: int = FALSE_FROM_DEPTH
+    ) -> None:
+        """`depth`: where the path to that leaf leaves the truth."""
+        super().__init__(image, claim, total, blobs=blobs)
+        self.depth = depth
+
     def path(self, access: Access, index: int | None) -> OpenedPath:
         """A leaf C that shows a clean exit, with nodes that fit it from some depth on."""
         true = super().path(access, index)
         if access.kind != "final":
             return true
         false = nodes_above(access.plan, true.address, with_word(true.pre[-1], 5, 0x8000_0000), true.siblings)
-        return replace(true, pre=true.pre[:FALSE_FROM_DEPTH] + false[FALSE_FROM_DEPTH:])
+        return replace(true, pre=true.pre[: self.depth] + false[self.depth :])
 
 
 def machine_lies() -> tuple[str, ...]:
