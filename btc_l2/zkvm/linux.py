@@ -66,6 +66,8 @@ def linux_image(
 ) -> Image:
     """Program, kernel and first stack as one image; `args[0]` is the program's name, `env` are NAME=VALUE.
 
+    The kernel's symbols are called `kernel.NAME`.
+
     `stdin`: "statement": u32 length, then the bytes; "blob": root, u32 length, the bytes are those of the blob.
     InvalidInput for a file that is no static executable, of the other byte order, or where kernel and heap stand.
     """
@@ -82,7 +84,7 @@ def linux_image(
     stack = _first_stack(program, args, env, sha256(program_elf).digest()[:_RANDOM_BYTES])
     boot = struct.pack(_order(kernel.endian) + "3I", program.entry, stack.address, _STDIN_KINDS[stdin])
     segments = (*program.segments, stack, *_fill_in(kernel, "boot", boot))
-    symbols = {**kernel.symbols, **program.symbols}
+    symbols = {**program.symbols, **{f"kernel.{name}": address for name, address in kernel.symbols.items()}}
     return Image.from_elf(write_elf(Elf(kernel.endian, kernel.entry, segments, symbols)), statement)
 
 
@@ -92,7 +94,7 @@ def boot_linux(image: Image) -> Booted:
     It is run with an empty statement and a zero claim. InvalidInput if it does not reach the mark.
     """
     machine = image.with_statement(b"").machine()
-    mark = image.symbols["boot_mark"]
+    mark = image.symbols["kernel.boot_mark"]
     covered = machine.load_word(mark)
     machine.store_word(mark, _BREAK)  # the only way to stop the compiled machine at an address
     steps = run(machine, MOST_BOOT_STEPS)

@@ -72,4 +72,4 @@ def test_root_step_and_disassembly_know_linux_programs(btc_l2: Command, hello: P
     root = btc_l2("vm", "root", "--linux", hello).stdout.strip()
     step = btc_l2("vm", "step", "--linux", hello, "--json").json()
     assert step["root_before"] == root and step["pc"] >= 0x8000_0000
-    assert btc_l2("vm", "disasm", "--linux", hello, "--count", "1", "--json").json()[0]["symbol"] == "_start"
+    assert btc_l2("vm", "disasm", "--linux", hello, "--count", "1", "--json").json()[0]["symbol"] == "kernel._start"

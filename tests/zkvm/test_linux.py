@@ -381,7 +381,7 @@ def test_booted_image_is_the_state_that_the_program_comes_to() -> None:
     machine = image.machine()
     assert run(machine, booted.steps) == booted.steps
     assert booted.image.root() == machine.root() != image.root()
-    assert not any(machine.registers) and machine.control.pc == image.symbols["boot_mark"] + 4
+    assert not any(machine.registers) and machine.control.pc == image.symbols["kernel.boot_mark"] + 4
 
 
 def test_booted_image_does_not_depend_on_the_statement() -> None:
