@@ -93,7 +93,7 @@ def test_an_image_survives_the_way_to_an_elf_file_and_back(guest: object) -> Non
     from btc_l2.guests import Guest
 
     assert isinstance(guest, Guest)
-    image = Image.from_elf(guest.read_elf(), guest.statement)
+    image = guest.load_image()
     again = Image.from_elf(image.to_elf(), guest.statement)
     assert image.root() == again.root() == guest.root
     assert (again.symbols, again.endian) == (image.symbols, guest.endian)
