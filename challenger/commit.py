@@ -15,7 +15,7 @@ from challenger.disprove.claim import GROUPS
 from challenger.game.plan import MAP, TREE, Plan
 from taproot.connectors.turn import Role
 from taproot.kdf import derive
-from taproot.ots import Choice, OneTimeCode, Winternitz
+from taproot.ots import Choice, Composition, OneTimeCode, Winternitz
 
 Digits = tuple[int, ...]
 ROOT_DIGITS = 64
@@ -58,7 +58,7 @@ def _words(group: str) -> int:
 def _search_messages(arities: Sequence[int]) -> list[Message]:
     out: list[Message] = []
     for r, arity in enumerate(arities):
-        out += [Message(Role.OPERATOR, f"search.{r}.{k}", Winternitz(ROOT_DIGITS)) for k in range(1, arity)]
+        out += [Message(Role.OPERATOR, f"search.{r}.{k}", Composition(ROOT_DIGITS)) for k in range(1, arity)]
         out += _choice_pair(f"search.{r}", arity)
     return out
 
@@ -76,7 +76,7 @@ def _path_messages(plan: Plan) -> list[Message]:
     for r, parts in enumerate(plan.splits):
         for k in range(1, parts):
             for side in ("pre", "post"):
-                out.append(Message(Role.OPERATOR, f"{plan.name}.{r}.{k}.{side}", Winternitz(ROOT_DIGITS)))
+                out.append(Message(Role.OPERATOR, f"{plan.name}.{r}.{k}.{side}", Composition(ROOT_DIGITS)))
         out += _choice_pair(f"{plan.name}.{r}", parts)
     return out
 
@@ -90,7 +90,7 @@ def messages(arities: tuple[int, ...]) -> Mapping[str, Message]:
         "step.key", "step.r1", "step.r2",
         "path.bottom.pre", "path.bottom.post", "path.sibling",
     ]  # fmt: skip
-    out = [Message(Role.OPERATOR, name, Winternitz(ROOT_DIGITS)) for name in roots]
+    out = [Message(Role.OPERATOR, name, Composition(ROOT_DIGITS)) for name in roots]
     out += [Message(Role.OPERATOR, f"step.{g}", Winternitz(_words(g))) for g in GROUPS]
     out.append(Message(Role.OPERATOR, "path.address", Winternitz(ADDRESS_DIGITS)))
     out += _search_messages(arities) + _path_messages(TREE) + _path_messages(MAP)

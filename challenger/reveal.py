@@ -68,6 +68,18 @@ class Open(Check):
         """stack: items → (nothing); alt: → digits, digit 0 on top"""
         return keys.messages[self.message].code.open(keys.public[self.message])
 
+    def items(self, keys: Keys) -> int:
+        """Witness items."""
+        return keys.messages[self.message].code.open_items
+
+    def witness(self, keys: Keys, signed: Mapping[str, Items]) -> Items:
+        """The items in the layout for opening, from the signatures by message."""
+        return keys.messages[self.message].code.to_open(signed[self.message])
+
+    def read(self, keys: Keys, items: Items) -> dict[str, tuple[Digits, Items]]:
+        """Nothing that was not signed before."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Same:

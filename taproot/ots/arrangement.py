@@ -26,7 +26,7 @@ from taproot.errors import InvalidInput
 DIGIT_BITS = 4
 _MAX_RANKS = 1 << 31  # a script number that is computed with further is below this
 # digits → chains, sizes of the classes in the order in which they are checked, a blank between groups.
-# Found by search for the fewest bytes of `check` with its witness, see docs/decisions/composition.md.
+# Found by search for the fewest bytes of `check` with its witness, see docs/spec/one_time_codes.md.
 _SHAPES = {
     8: (17, "21111 31"),
     40: (52, "111 211 222 2111 22 11111 331"),

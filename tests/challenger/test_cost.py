@@ -22,15 +22,15 @@ def move(name: str) -> MoveCost:
 
 def test_the_ways_a_claim_can_end_cost_what_the_documents_say() -> None:
     assert cost().undisputed == Path(vbytes=519, transactions=2)
-    assert cost().worst == Path(vbytes=144_112, transactions=48)
-    assert cost().relation == Path(vbytes=105_765, transactions=40)
+    assert cost().worst == Path(vbytes=100_426, transactions=48)
+    assert cost().relation == Path(vbytes=72_011, transactions=40)
 
 
 def test_each_kind_of_move_costs_what_the_documents_say() -> None:
     vbytes = {
-        "kickoff": 228, "take1": 291, "p0/assert": 9_504, "p0/reveal.1": 4_924, "p0/choose.0": 180, "p0/step": 7_889,
-        "p0/step_map": 9_457, "p0/control.open": 9_775, "p0/control.show1": 6_476, "p0/control.last": 1_773,
-        "p0/ask.control": 191,
+        "kickoff": 228, "take1": 291, "p0/assert": 5_930, "p0/reveal.1": 3_107, "p0/choose.0": 180, "p0/step": 6_718,
+        "p0/step_map": 7_681, "p0/control.open": 6_140, "p0/control.show1": 4_057, "p0/control.last": 1_166,
+        "p0/ask.control": 207,
     }  # fmt: skip
     assert {name: move(name).vbytes for name in vbytes} == vbytes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from functools import cache
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from btc_l2.chain.kernel import accepts
 from challenger.disprove.hash_leaf import HashLeaf, PathBit, hash_body, hash_leaf, hash_leaf_witness
-from taproot.ots import Choice, Opening, Winternitz, open_constant, open_signed
+from taproot.hashes import hash160
+from taproot.ots import Choice, Composition, Opening, Winternitz, open_constant, open_signed
+from taproot.ots.code import secrets_from
 from taproot.script import MAX_STACK_ITEMS, Op, Script, ScriptError, check_leaf, encode_number, script
 
-NODE, PATH, CHOICE = Winternitz(64), Winternitz(7), Choice(3)
+NODE, PATH, CHOICE = Composition(64), Winternitz(7), Choice(3)
 SEEDS = {name: hashlib.sha256(name.encode()).digest() for name in ("parent", "child", "sibling", "path", "choice")}
 ADDRESS = 0x8C5A_93E0
 NODES = st.binary(min_size=32, max_size=32)
@@ -43,7 +46,7 @@ def leaf_for(bit: PathBit) -> HashLeaf:
 
 @cache
 def signed(name: str, node: bytes) -> tuple[bytes, ...]:
-    return NODE.sign(SEEDS[name], digits_of(node))
+    return NODE.to_open(NODE.sign(SEEDS[name], digits_of(node)))
 
 
 def place(address_bit: int) -> tuple[int, int]:
@@ -128,13 +131,33 @@ def test_digits_written_longer_win_nothing() -> None:
     """Consensus lets the challenger write 03 as 0300: a true parent stays true."""
     parent, leaf = true_parent(CHILD, SIBLING, 0), leaf_for(0)
     items = list(signed("parent", parent))
-    chains = len(NODE.bases)
-    for i in range(64):
-        items[chains + i] = (items[chains + i] or b"\x00") + b"\x00"
+    items = [(item or b"\x00") + b"\x00" if len(item) < 20 else item for item in items]
     child, sibling = signed("child", CHILD), signed("sibling", SIBLING)
     assert not any(accepts(leaf.script.code, hash_leaf_witness(h, items, child, sibling)) for h in range(0, 64, 7))
-    false = NODE.sign(SEEDS["parent"], digits_of(with_changed(parent, 7)))
+    false = signed("parent", with_changed(parent, 7))
     assert accepts(leaf.script.code, hash_leaf_witness(7, false, child, sibling))
+
+
+def test_a_parent_signed_in_a_way_that_no_honest_signer_does_still_loses() -> None:
+    """The operator may sign any arrangement, classes out of order, ranks with more bits than a group carries."""
+    rng, shape = random.Random(1), NODE.shape
+    secrets = secrets_from(SEEDS["parent"], f"composition/{NODE.digits}", shape.chains)
+    for _ in range(5):
+        hints = [rng.randrange(shape.chains - slot) for slot in range(len(shape.depths))]
+        items: list[bytes] = []
+        for hint, chain, depth in zip(hints, shape.positions(hints), shape.depths, strict=True):
+            item = secrets[chain]
+            for _ in range(len(shape.classes) - depth):
+                item = hash160(item)
+            items += [encode_number(hint), item]
+        public = NODE.public(SEEDS["parent"])
+        shown = NODE.read(public, items)
+        true = digits_of(true_parent(CHILD, SIBLING, 0))
+        hint = next(i for i in range(64) if shown[i] != true[i])
+        opened = NODE.to_open(items)
+        witness = hash_leaf_witness(hint, opened, signed("child", CHILD), signed("sibling", SIBLING))
+        assert accepts(NODE.check(public).code + b"\x51", tuple(items))
+        assert accepts(leaf_for(0).script.code, witness)
 
 
 def test_the_challenger_cannot_change_what_was_signed() -> None:
@@ -184,9 +207,9 @@ def test_the_body_alone_takes_a_constant_parent() -> None:
 
 def test_size_items_and_peak_of_a_leaf() -> None:
     leaf = leaf_for(place(20))
-    assert leaf.items == 3 * 134 + 18 + 1
+    assert leaf.items == 3 * 180 + 18 + 1
     assert leaf.items + leaf.script.effect.peak == 908 <= MAX_STACK_ITEMS
-    assert len(leaf.script) < 61_500
+    assert len(leaf.script) == 61_697
     assert (leaf.script.effect.delta, leaf.script.effect.alt_delta) == (1 - leaf.items, 0)
 
 

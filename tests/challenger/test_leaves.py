@@ -14,7 +14,8 @@ import pytest
 
 from btc_l2.chain.kernel import accepts
 from btc_l2.zkvm.claim import StepClaim
-from btc_l2.zkvm.isa import BY_NAME
+from btc_l2.zkvm.decode import decode
+from btc_l2.zkvm.isa import BY_NAME, REMAINDERS
 from btc_l2.zkvm.outcome import Control
 from challenger.commit import (
     Digits,
@@ -37,6 +38,7 @@ from challenger.turns import Game
 from tests.challenger.test_access_leaves import honest_values, random_claim, state_of
 
 ARITIES = (4, 4, 2)
+REMAINDER_NAMES = {row.name for row in REMAINDERS}
 
 
 @lru_cache
@@ -146,6 +148,8 @@ def claim_for(row: str, rng: random.Random) -> StepClaim:
     word = rng.getrandbits(32)
     if row in BY_NAME:
         word = BY_NAME[row].match | word & ~BY_NAME[row].mask & 0xFFFF_FFFF
+    while row in REMAINDER_NAMES and decode(word).name != row:
+        word = BY_NAME[row].match | rng.getrandbits(32) & ~BY_NAME[row].mask & 0xFFFF_FFFF
     return complete_claim(replace(base, before=before, instruction=word, key=b""), "big")
 
 
