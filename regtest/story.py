@@ -17,6 +17,7 @@ from btc_l2.chain.protocol import Chain
 from btc_l2.guests import claim_of_result
 from challenger.agents.decide import Answer
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player
+from challenger.agents.track import Tracker
 from challenger.agents.view import UNKNOWN, Confirmed, View
 from challenger.commit import GameId, public_keys
 from challenger.game.hostile import hostile_move
@@ -58,7 +59,10 @@ class Sent:
 
 @dataclass(slots=True)
 class Ending:
-    """How a story ended: `outcome` is `paid`, `disproved` or `timeout`; `steps` of the claimed run, until it exits."""
+    """How a story ended: `outcome` is `paid`, `disproved` or `timeout`; `steps` of the claimed run, until it exits.
+
+    `first_false_step` is the one that the winner's search came to, if a step was disproved.
+    """
 
     outcome: str
     winner: str
@@ -94,7 +98,7 @@ class Stage:
         self.wallets = fund_wallets(chain, self.cast, plot.terms)
         self.ledger = Ledger(chain, {w.script_pubkey: name for name, w in self.wallets.items()})
         self.start = chain.tip().height + 1
-        self.prover, self.first_false_step = self._timed("execution", self._make_prover)
+        self.prover = self._timed("execution", self._make_prover)
         self.is_false = self._judge()
         self.bundle = self._sign()
         self.games = self.workshop.games(self.bundle.proposal)
@@ -112,22 +116,21 @@ class Stage:
     def _truth(self, claim: bytes) -> TraceProver:
         return self.workshop.truth(self.image, claim, self.plot.terms.steps, self.blobs)
 
-    def _make_prover(self) -> tuple[TraceProver, int | None]:
-        """The operator's knowledge: honest, or the lie of the plot; and the first false step, if it is a step's lie."""
+    def _make_prover(self) -> TraceProver:
+        """The operator's knowledge: honest, or the lie of the plot."""
         plot, total = self.plot, self.plot.terms.steps
         self.progress(f"running guest {plot.guest.name}")
         honest = plot.guest.honest_claim(plot.statement)
         if plot.lie in STEP_LIES:
-            prover = self._lie_about_a_step(honest, STEP_LIES[plot.lie])
-            return prover, prover.at
+            return self._lie_about_a_step(honest, STEP_LIES[plot.lie])
         if plot.lie == "initial":
-            return InitLie(self.image, honest, total, self.blobs), None
+            return InitLie(self.image, honest, total, self.blobs)
         if plot.lie == "final":
             other = bytes([honest[0] ^ 1]) + honest[1:]
-            return FinalLie(self.image, other, total, self.blobs, plot.false_from), None
+            return FinalLie(self.image, other, total, self.blobs, plot.false_from)
         if plot.lie is not None:
             raise InvalidInput(f"no lie is called {plot.lie!r}; choose one of {', '.join(machine_lies())}")
-        return self._truth(honest), None
+        return self._truth(honest)
 
     def _lie_about_a_step(self, honest: bytes, lie: StepLie) -> LyingProver:
         """Tell the lie where the plot says; claim what the false run computes, if it still decides."""
@@ -235,20 +238,24 @@ class Stage:
     def end(self) -> Ending:
         """What happened; the claim must be paid or dead. `seconds` count from the first preparations on."""
         last = self.view.spent["asset"]
-        killed = "/" in last.name
+        winner, killed, _ = last.name.partition("/")
         outcome = "paid" if not killed else "timeout" if "/timeout." in last.name else "disproved"
         return Ending(
             outcome=outcome,
-            winner=last.name.partition("/")[0] if killed else OPERATOR,
+            winner=winner if killed else OPERATOR,
             leaf=find_leaf(self.bundle.graph, last) if killed else None,
             steps=self.prover.trace.steps,
-            first_false_step=self.first_false_step,
+            first_false_step=self._found_step(winner) if outcome == "disproved" else None,
             sent=[self._sent(c) for c in sorted(self.view.by_name.values(), key=lambda c: (c.height, c.name))],
             books=self._close_books(),
             bundle=self.bundle,
             seconds=time.perf_counter() - self.began,
             timings=self.timings,
         )
+
+    def _found_step(self, challenger: str) -> int | None:
+        tracked = Tracker(self.view, self.games[challenger]).track()
+        return None if tracked is None else tracked.state.step_index()
 
     def _sent(self, seen: Confirmed) -> Sent:
         return Sent(seen.name, seen.tx, seen.height, self._player(seen.name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
@@ -14,6 +14,8 @@ from regtest.plot import Plot
 from regtest.story import Ending, Stage
 from regtest.workshop import Workshop
 from taproot.errors import InvalidInput
+from taproot.keys import sign_schnorr
+from taproot.terms import ANCHOR
 from tests.chain.conftest import skip_without_bitcoind
 from tests.regtest.conftest import MakeStage, blobsum_plot, check_books, fibonacci_plot
 
@@ -74,10 +76,62 @@ def test_a_true_claim_is_paid_when_nobody_objects(make_stage: MakeStage) -> None
 
 @pytest.mark.parametrize("lie", machine_lies())
 def test_every_lie_is_disproved(make_stage: MakeStage, lie: str) -> None:
-    plot = plot_of(lie)
-    ending = make_stage(plot).play()
+    stage = make_stage(plot := plot_of(lie))
+    ending = stage.play()
     check_disproved(ending, plot)
-    assert (ending.first_false_step is None) == (lie in ("initial", "final"))
+    assert ending.first_false_step == getattr(stage.prover, "at", None)
+
+
+def leave(stage: Stage, party: str, output: str) -> None:
+    """The owner of a stake or bond publishes `leave`, the first step of taking it back; it is in a block on return."""
+    key = stage.cast.secrets[party].key
+    tx = stage.bundle.graph.assemble(
+        f"leave.{output}", stage.bundle.signatures, {party: lambda message: sign_schnorr(key, message)}
+    )
+    stage.chain.broadcast([tx, stage.wallets[party].fee_child(tx, 1)])
+    stage.mine()
+
+
+def play_on(stage: Stage, occasion: str, act: Callable[[], None]) -> Ending:
+    """Play to the end; `act` comes right after the transaction `occasion` has confirmed."""
+    stage.confirm_vault()
+    while stage.view.confirmed(occasion) is None:
+        stage.tick()
+    act()
+    while not stage.is_over():
+        stage.tick()
+    return stage.end()
+
+
+def test_a_stake_that_leaves_during_the_dispute_is_taken_all_the_same(make_stage: MakeStage) -> None:
+    stage = make_stage(fibonacci_plot(lie="operand"))
+    ending = play_on(stage, "alice/choose.2", lambda: leave(stage, "olga", "stake0"))
+    assert ending.sent[-1].name == "alice/disprove.rs.hash@leaving0"
+    assert ending.books.accounts["alice"].change > stage.plot.terms.stakes[0] // 2
+    assert ending.books.total_before == ending.books.total_after
+
+
+def test_a_bond_that_leaves_during_the_dispute_is_taken_all_the_same(make_stage: MakeStage) -> None:
+    stage = make_stage(fibonacci_plot(objectors=("alice",), route=("pick_search",)))
+    ending = play_on(stage, "alice/choose.2", lambda: leave(stage, "alice", "bond.alice"))
+    assert ending.sent[-1].name.startswith("alice/slash.") and ending.sent[-1].name.endswith("@leaving")
+    assert ending.books.accounts["olga"].change > stage.plot.terms.deposit
+    assert ending.books.total_before == ending.books.total_after
+
+
+def test_a_false_claim_dies_also_when_the_stake_is_gone(make_stage: MakeStage) -> None:
+    stage = make_stage(fibonacci_plot(lie="operand"))
+    leave(stage, "olga", "stake0")
+    stage.chain.mine(stage.plot.terms.exit_delay)
+    key = stage.cast.secrets["olga"].key
+    graph, script = stage.bundle.graph, stage.wallets["olga"].script_pubkey
+    stage.chain.broadcast(
+        graph.finalize("exit.stake0", stage.bundle.signatures, {"olga": lambda m: sign_schnorr(key, m)}, script, 1)
+    )
+    ending = play_on(stage, "alice/assert", lambda: None)
+    assert ending.sent[-1].name == "alice/disprove.rs.hash@bare"
+    assert ending.books.vault == stage.plot.terms.deposit - ANCHOR
+    assert ending.books.total_before == ending.books.total_after
 
 
 def test_a_lie_that_heals_is_no_false_claim(make_stage: MakeStage) -> None:
