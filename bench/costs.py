@@ -13,9 +13,9 @@ MOST_WEIGHT = 400_000  # MAX_STANDARD_TX_WEIGHT, Bitcoin Core policy/policy.h
 def measure() -> Iterator[Figure]:
     """All figures of this section."""
     cost = compute_cost(arities_of(32, 4), 5)
-    yield at_most("worst dispute, base 16", cost.worst.vbytes, "vB", 146_000)
-    yield plain("its transactions", cost.worst.transactions, "transactions")
-    yield at_most("dispute that a relation leaf decides", cost.relation.vbytes, "vB", 106_000)
+    yield at_most("worst dispute", cost.worst.vbytes, "vB", 105_000)
+    yield at_most("its transactions", cost.worst.transactions, "transactions", 46)
+    yield at_most("dispute that a relation leaf decides", cost.relation.vbytes, "vB", 78_000)
     yield at_most("undisputed exit", cost.undisputed.vbytes, "vB", 530)
     yield at_most("heaviest transaction", cost.heaviest, "WU", MOST_WEIGHT)
     yield at_most("largest version 3 transaction", cost.largest_v3, "vB", 10_000)

@@ -12,10 +12,10 @@ from challenger.disprove.hash_leaf import hash_leaf, hash_leaf_witness
 from challenger.disprove.relations import relation, relation_names
 from taproot.gadgets.blake3 import compression, message_names
 from taproot.hashes import sha256
-from taproot.ots import Opening, Winternitz, open_signed
+from taproot.ots import Composition, Opening, open_signed
 from taproot.script import Script
 
-NODE = Winternitz(64)  # hexadecimal digits of a tree node
+NODE = Composition(64)  # hexadecimal digits of a tree node
 ADDRESS_BIT = 12
 PUBLISHED_BLAKE3 = 70_291  # bytes; BitVMX CPU 0.7.3, the shortest published script for 64 bytes
 
@@ -48,7 +48,7 @@ def _hash_leaf() -> Iterator[Figure]:
     accepted, seconds = timed(lambda: accepts(leaf.script.code, items))
     if not accepted:
         raise AssertionError("the hash leaf refuses a false parent")
-    yield plain("hash leaf", len(leaf.script.code), "B")
+    yield plain("hash leaf with a known path bit", len(leaf.script.code), "B")
     yield plain("its witness", sum(map(len, items)), "B")
     yield plain("libbitcoinkernel judges it in", seconds * 1000, "ms")
 
@@ -59,4 +59,4 @@ def _opening(name: str) -> Opening:
 
 def _signed(name: str) -> tuple[bytes, ...]:
     """Any node: the hash of two equal nodes is another one."""
-    return NODE.sign(sha256(name.encode()), (3,) * NODE.digits)
+    return NODE.to_open(NODE.sign(sha256(name.encode()), (3,) * NODE.digits))
