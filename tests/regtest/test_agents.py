@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from regtest.story import Ending, Stage
 from taproot.errors import Unavailable, VerificationFailed
 from taproot.presigned import Kind
 from taproot.tx import Transaction
+from tests.challenger.test_journal import full_disk
 from tests.regtest.conftest import MakeStage, blobsum_plot, check_books, fibonacci_plot
 
 MOST_BLOCKS = 600
@@ -266,17 +265,6 @@ def test_an_agent_refuses_the_journal_of_another_party(make_stage: MakeStage, tm
     (tmp_path / "alice.journal").rename(tmp_path / "bob.journal")
     with pytest.raises(VerificationFailed, match="belongs to party alice"):
         stage.make_player("bob")
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file of this process grows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_an_agent_with_a_full_disk_sends_nothing_and_goes_on_when_there_is_space(
