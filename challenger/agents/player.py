@@ -73,7 +73,7 @@ class Player:
         self._trackers = {name: Tracker(self.view, game) for name, game in self.games.items()}
 
     def plan(self) -> list[Step]:
-        """The steps that the party's interest asks for now."""
+        """The steps that the party's interest asks for at this height."""
         raise AssertionError("a player is an operator or a challenger")
 
     def tick(self) -> list[str]:
