@@ -52,8 +52,7 @@ INSTRUCTION_PAGE = """\
 
 *Computed by `docs/generate.py` (`make docs`) from `btc_l2/zkvm/isa.py`; `make check` fails when it is stale.*
 
-{total} rows, {decided} of them with a relation leaf: the script to which a false claim about such a step loses.
-{told}
+{decided} of {total} rows have a relation leaf: the script to which a false claim about such a step loses.{told}
 What an instruction does: the function of its name in `btc_l2/zkvm/instructions/<group>.py`; its relation: the
 function of the same name in `challenger/disprove/<group>.py`. The last column is the size of the transaction that
 kills a claim with this leaf where no stake is left.
@@ -117,7 +116,7 @@ def instruction_page(weighed: Cost) -> str:
     return INSTRUCTION_PAGE.format(
         total=len(rows),
         decided=len(rows) - len(missing),
-        told=f"Rows without one yet: {', '.join(missing)}." if missing else "No row is without one.",
+        told=f" Rows without one yet: {', '.join(missing)}." if missing else "",
         rows=table(
             ("instruction", "operands", "group", "memory", "mask", "match", "kill, vB"),
             [_instruction_row(row, sizes) for row in rows],
