@@ -20,7 +20,6 @@ from taproot.script import Op, Script, Stack
 ADDRESS = "path.address"
 PRE = "path.bottom.pre"
 POST = "path.bottom.post"
-EXITED_CLEANLY = 0x8000_0000
 STATUS_WORD = 5
 
 

@@ -6,9 +6,10 @@ with an allowed PC, the word SYSCALL 2, and a slot below 15 make one.
 
 from __future__ import annotations
 
+from btc_l2.zkvm.layout import SLOTS
 from challenger.disprove.access import PlainLeaf, open_on_main
 from challenger.disprove.place import digit
-from challenger.game.semantics import MAP_TOLD_PLAINLY, MAP_WORD, NOT_MAP, SLOTS
+from challenger.game.semantics import MAP_TOLD_PLAINLY, MAP_WORD, NOT_MAP
 from taproot.script import Op, Script, Stack
 
 OPENS = ("step.words", "step.before")

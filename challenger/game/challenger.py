@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.outcome import EXITED, Endian
 from btc_l2.zkvm.state import Machine
 from challenger.commit import Digits, address_digits, root_digits
 from challenger.disprove.place import half_of, needs_half
@@ -22,7 +22,6 @@ from challenger.game.kinds import (
 from challenger.game.paths import OpenedPath
 from challenger.game.prover import TraceProver, leaf_bytes, path_of_claim, place_of
 from challenger.game.solver import (
-    EXITED_CLEANLY,
     Assertion,
     Disproof,
     PathSearch,
@@ -170,7 +169,7 @@ def find_plain_disproof(access: Access, state: GameState) -> Disproof | None:
         return Disproof("address", half)
     pre = state.values["path.bottom.pre"]
     if access.content == "status":
-        return _first_difference("status", "p", pre[40:48], root_digits(leaf_bytes([EXITED_CLEANLY] * 8))[:8], {})
+        return _first_difference("status", "p", pre[40:48], root_digits(leaf_bytes([EXITED] * 8))[:8], {})
     if access.content in ("leaf", "swap"):
         return _leaf_content(access, state, pre)
     assert claim is not None

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from btc_l2.zkvm import layout
+from btc_l2.zkvm.layout import LEAF_BYTES as LEAF_BYTES
 from challenger.game.plan import MAP, TREE, Plan
 
-CONTROL_ADDRESS = 0xFFFF_F080
-REGISTERS_ADDRESS = 0xFFFF_F000
-KEY_ADDRESS = 0xFFFF_F020
-CLAIM_ADDRESS = 0xFFFF_E000
-LEAF_BYTES = 32
-CLAIM_LEAVES = 4
+CONTROL_ADDRESS = layout.CONTROL_LEAF * LEAF_BYTES
+REGISTERS_ADDRESS = layout.RESERVED_PAGE
+KEY_ADDRESS = layout.G1 * LEAF_BYTES
+CLAIM_ADDRESS = layout.CLAIM
+CLAIM_LEAVES = layout.CLAIM_BYTES // LEAF_BYTES
 
 
 @dataclass(frozen=True, slots=True)

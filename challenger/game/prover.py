@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from btc_l2.zkvm.claim import StepClaim
+from btc_l2.zkvm.decode import operand_registers
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.trace import Trace
-from btc_l2.zkvm.witness import apply_claim, step_witness
+from btc_l2.zkvm.witness import step_witness
 from challenger.game.kinds import (
     CLAIM_ADDRESS,
     CLAIM_LEAVES,
@@ -64,13 +65,6 @@ def register_place(number: int) -> tuple[int, int]:
     return REGISTERS_ADDRESS + LEAF_BYTES * (number >> 3), number & 7
 
 
-def operand_register(instruction: int) -> int:
-    """Which register operand `a` is: $rs, but $4 for SYSCALL 0…3 (docs/spec/machine.md)."""
-    if instruction in (0x0C, 0x4C, 0x8C, 0xCC):
-        return 4
-    return instruction >> 21 & 31
-
-
 def place_of(access: Access, claim: StepClaim | None) -> tuple[int, int]:
     """(byte address of the leaf, index of the word) that an access must open, given the claim about the step."""
     if isinstance(access.place, int):
@@ -79,8 +73,8 @@ def place_of(access: Access, claim: StepClaim | None) -> tuple[int, int]:
     if access.place in ("pc", "address"):
         address = claim.before[0] if access.place == "pc" else claim.address
         return address & ~31, address >> 2 & 7
-    number = {"rs": operand_register(claim.instruction), "rt": claim.instruction >> 16 & 31, "dest": claim.dest}
-    return register_place(number[access.place])
+    a, b = operand_registers(claim.instruction)
+    return register_place({"rs": a, "rt": b, "dest": claim.dest}[access.place])
 
 
 def run_trace(machine: Machine, total: int) -> Trace:
@@ -191,8 +185,3 @@ def path_of_claim(access: Access, a: Machine, claim: StepClaim) -> OpenedPath:
     machine = machine_before(access, a, claim)
     bottom = machine.node(access.plan.bottom_level, address >> (5 + access.plan.bottom_level))
     return open_path(access.plan, machine, address, bottom_after(access, bottom, claim, word))
-
-
-def claim_roots(a: Machine, claim: StepClaim) -> tuple[bytes, bytes, bytes]:
-    """R1, R2 and B that follow from a claim's writes on the true tree A."""
-    return apply_claim(a, claim)

@@ -10,10 +10,11 @@ from dataclasses import replace
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.decode import decode
 from btc_l2.zkvm.instructions import find_semantics
+from btc_l2.zkvm.isa import SYSCALL_WORDS
+from btc_l2.zkvm.layout import SLOTS
 from btc_l2.zkvm.outcome import ADDRESS_LOAD, Control, Endian, Outcome, Situation, may_load, trap
 
-MAP_WORD = 0x0000_008C
-SLOTS = 15
+MAP_WORD = SYSCALL_WORDS[2]
 EXITED, BAD_FETCH, NOT_MAP, MAP_TOLD_PLAINLY = "EXITED", "BAD_FETCH", "NOT_MAP", "MAP"
 
 

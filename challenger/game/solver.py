@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from btc_l2.zkvm.claim import StepClaim
+from btc_l2.zkvm.outcome import EXITED
 from btc_l2.zkvm.state import Machine
 from challenger.game.kinds import MAP_STEP_ACCESSES, STEP_ACCESSES, Access
 from challenger.game.paths import OpenedPath, parent_of
 from challenger.game.plan import Plan
-from challenger.game.prover import ShownStep, TraceProver, path_of_claim, place_of
+from challenger.game.prover import ShownStep, TraceProver, leaf_bytes, leaf_words, path_of_claim, place_of
 from challenger.game.semantics import find_violated_relation
-
-EXITED_CLEANLY = 0x8000_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def find_lie(assertion: Assertion, truth: TraceProver) -> str | None:
         return "init"
     if assertion.zn != truth.zn():
         return "search"
-    if truth.machine_at(truth.total).control[5] != EXITED_CLEANLY:
+    if truth.machine_at(truth.total).control[5] != EXITED:
         return "final"
     return None
 
@@ -107,25 +106,15 @@ def access_is_false(access: Access, a: Machine, claim: StepClaim, roots: Mapping
     return access.post is not None and true.post is not None and roots[access.post] != true.post[0]
 
 
-def claimed_bottom_is_false(access: Access, true: OpenedPath, claim: StepClaim | None) -> bool:
+def claimed_bottom_is_false(access: Access, true: OpenedPath, claim: StepClaim) -> bool:
     """Does the claim name a content of the leaf (before the access) that is not the true one?"""
-    return any(not matches for matches in _content_before(access, true.pre[-1], claim))
-
-
-def _content_before(access: Access, leaf: bytes, claim: StepClaim | None) -> list[bool]:
-    from challenger.game.prover import leaf_bytes, leaf_words
-
-    if access.content == "status":
-        return [leaf_words(leaf)[5] == EXITED_CLEANLY]
-    if claim is None:
-        return []
-    _, word = place_of(access, claim)
+    leaf = true.pre[-1]
     if access.kind == "control":
-        return [leaf == leaf_bytes(claim.before)]
+        return leaf != leaf_bytes(claim.before)
     if access.kind == "key":
-        return [leaf == claim.key]
+        return leaf != claim.key
     named = {"fetch": claim.instruction, "rs": claim.a, "rt": claim.b, "memory": claim.old}
-    return [leaf_words(leaf)[word] == named[access.kind]] if access.kind in named else []
+    return access.kind in named and leaf_words(leaf)[place_of(access, claim)[1]] != named[access.kind]
 
 
 class PathSearch:
