@@ -12,31 +12,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli.output import print_document, print_rows
-from taproot.errors import InvalidInput
+from btc_l2.cli import vm_debug
+from btc_l2.cli.options import (
+    MOST_STEPS,
+    AsJson,
+    Blob,
+    Claim,
+    ImageArgument,
+    Kernel,
+    Linux,
+    Order,
+    Raw,
+    Reg,
+    Statement,
+    Stdin,
+)
+from btc_l2.cli.output import print_document
 
 if TYPE_CHECKING:
     from btc_l2.cli.execution import Run
-    from btc_l2.zkvm.state import Machine
-    from btc_l2.zkvm.witness import StepWitness
 
 app = typer.Typer(help="Run programs on the zkMIPS machine.", no_args_is_help=True)
-
-MOST_STEPS = 1 << 32  # as many as the search of the dispute can cover
-
-ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="ELF file, file of plain bytes (--raw) or guest.")]
-Raw = Annotated[str | None, typer.Option(metavar="ADDR", help="IMAGE is plain bytes, loaded and entered here.")]
-Order = Annotated[str | None, typer.Option("--endian", metavar="big|little", help="Byte order of plain bytes.")]
-Statement = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="Content of the statement page.")]
-Claim = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="The claim, up to 128 bytes; default zero.")]
-Reg = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Register at the start: $4, a0, pc, hi …")]
-Blob = Annotated[list[str] | None, typer.Option(metavar="FILE", help="A blob that the guest may map.")]
-Kernel = Annotated[
-    bool, typer.Option("--kernel/--no-kernel", help="Compiled kernel, or the readable step (slow, same meaning).")
-]
-Stdin = Annotated[str | None, typer.Option(metavar="FILE", help="What a Linux program reads; becomes its statement.")]
-Linux = Annotated[bool, typer.Option("--linux", help="IMAGE is a static Linux program: add the micro kernel.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+app.command("step")(vm_debug.show_step)
+app.command("disasm")(vm_debug.disassemble_program)
 
 
 @app.command("run")
@@ -106,58 +104,6 @@ def show_claim(
         print(claim)
 
 
-@app.command("step")
-def show_step(
-    image: ImageArgument,
-    at: Annotated[int, typer.Option(min=0, help="Steps to make before the one that is shown.")] = 0,
-    raw: Raw = None,
-    endian: Order = None,
-    statement: Statement = None,
-    claim: Claim = None,
-    reg: Reg = None,
-    blob: Blob = None,
-    kernel: Kernel = True,
-    linux: Linux = False,
-    as_json: AsJson = False,
-) -> None:
-    """One step as it would be claimed in a dispute: what it reads and writes, and the four roots around it."""
-    from btc_l2.cli.execution import execute
-    from btc_l2.cli.program import load_program
-    from btc_l2.zkvm.witness import step_witness
-
-    machine = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux).machine()
-    execute(machine, at, None, not kernel)
-    print_document({"index": at, **_describe_step(machine, step_witness(machine))}, as_json)
-
-
-@app.command("disasm")
-def disassemble_program(
-    image: ImageArgument,
-    start: Annotated[str | None, typer.Option("--from", metavar="ADDR", help="First address; default entry.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of instructions.")] = 32,
-    raw: Raw = None,
-    endian: Order = None,
-    linux: Linux = False,
-    as_json: AsJson = False,
-) -> None:
-    """Instructions of an image as text, in the way of GNU objdump."""
-    from btc_l2.cli.program import load_program
-    from btc_l2.zkvm.disasm import disassemble, name_addresses
-
-    program = load_program(image, raw, endian, linux=linux)
-    loaded = program.image
-    first = program.find_address(start) if start is not None else loaded.entry
-    if first % 4 or first + 4 * count > 1 << 32:
-        raise InvalidInput(f"{count} instructions from {first:#x} on do not exist; give an aligned address below 2^32")
-    machine, names = loaded.machine(), name_addresses(loaded.symbols)
-    rows = []
-    for address in range(first, first + 4 * count, 4):
-        word = machine.load_word(address)
-        text = disassemble(word, address, names).replace("\t", " ")
-        rows.append((f"{address:08x}", f"{word:08x}", names.get(address, ""), text))
-    print_rows(("address", "word", "symbol", "instruction"), rows, as_json)
-
-
 def _describe_run(run: Run, ranges: list[tuple[int, int]], linux: bool) -> dict[str, Any]:
     from btc_l2.zkvm.linux import Output, read_output
 
@@ -194,29 +140,3 @@ def _tell_run(run: Run, ranges: list[tuple[int, int]], linux: bool) -> dict[str,
     fields["registers"] = " ".join(f"{name}={value:#x}" for name, value in words if value) or "all zero"
     dumps = {f"{at:#010x}": run.machine.read_bytes(at, length).hex() for at, length in ranges}
     return fields | dumps
-
-
-def _describe_step(machine: Machine, witness: StepWitness) -> dict[str, Any]:
-    from btc_l2.zkvm.disasm import disassemble
-
-    claim = witness.claim
-    return {
-        "text": disassemble(claim.instruction, claim.before.pc & ~3).replace("\t", " "),
-        "pc": claim.before.pc,
-        "instruction": claim.instruction,
-        "a": claim.a,
-        "b": claim.b,
-        "dest": claim.dest,
-        "result": claim.result,
-        "address": claim.address,
-        "old": claim.old,
-        "new": claim.new,
-        "key": claim.key.hex(),
-        "before": claim.before._asdict(),
-        "after": claim.after._asdict(),
-        "root_before": witness.pre.hex(),
-        "root_control": witness.r1.hex(),
-        "root_register": witness.r2.hex(),
-        "root_after": witness.post.hex(),
-        "exited": machine.exited,
-    }
