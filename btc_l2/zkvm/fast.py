@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import mmap
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ _AT_ONCE = 1 << 28  # steps between two looks at Ctrl-C: about a second
 _PROGRAM_REGIONS = PROGRAM_END // REGION_BYTES
 _KEPT_ARENAS = 2
 
+Loop = Callable[..., Any]  # as `kernel.loop.run_steps`: memory, registers, control, dirty, missing, flip, limit
+
 
 def run(machine: Machine, limit: int) -> int:
     """Run up to `limit` steps in place; the number made. It is less only if the machine has exited.
@@ -37,7 +40,7 @@ def run(machine: Machine, limit: int) -> int:
     Unavailable if the guest reads a mapped blob that is not here: the machine then stands before that step.
     """
     done = 0
-    with _borrow_arena() as arena:
+    with borrow_arena() as arena:
         while done < limit and not machine.exited:
             if machine.register(0) == 0:  # else a state that no honest run reaches: the loop relies on $0
                 done += arena.run(machine, min(limit - done, _AT_ONCE))
@@ -65,8 +68,8 @@ class Arena:
         self._loaded: dict[int, dict[int, Page]] = {}  # by region: the pages whose content stands in the buffer
         self._sources: dict[int, object] = {}  # by region: the table that it was loaded from
 
-    def run(self, machine: Machine, limit: int) -> int:
-        """Run up to `limit` steps of the ordinary course; the number made."""
+    def run(self, machine: Machine, limit: int, loop: Loop | None = None) -> int:
+        """Run up to `limit` steps of the ordinary course; the number made. `loop` is taken in place of `run_steps`."""
         from btc_l2.zkvm.kernel.loop import run_steps
 
         self._bring_in(machine)
@@ -75,7 +78,7 @@ class Arena:
         registers = np.array(machine.registers, dtype=np.uint32)
         control = np.array(machine.control, dtype=np.uint32)
         flip = np.uint32(3 if machine.endian == "big" else 0)
-        steps = run_steps(self._words, registers, control, self._dirty, self._missing, flip, np.int64(limit))
+        steps = (loop or run_steps)(self._words, registers, control, self._dirty, self._missing, flip, np.int64(limit))
         self._take_back(machine)
         machine.registers = registers.tolist()
         machine.control = control.tolist()
@@ -133,7 +136,7 @@ _free: list[Arena] = []
 
 
 @contextmanager
-def _borrow_arena() -> Iterator[Arena]:
+def borrow_arena() -> Iterator[Arena]:
     """An arena for the time of one run; concurrent runs get one each."""
     arena = _free.pop() if _free else Arena()
     yield arena
