@@ -26,7 +26,7 @@ from taproot.errors import Unavailable
 _ADDRESS_SPACE = 1 << 32
 _PAGES = _ADDRESS_SPACE // (4 * PAGE_WORDS)
 _REGIONS = _ADDRESS_SPACE // REGION_BYTES
-_MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0  # Python names it from 3.13 on
+MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0  # Python names it from 3.13 on
 _AT_ONCE = 1 << 28  # steps between two looks at Ctrl-C: about a second
 _PROGRAM_REGIONS = PROGRAM_END // REGION_BYTES
 _KEPT_ARENAS = 2
@@ -54,7 +54,7 @@ class Arena:
     """Flat memory for the compiled loop, and what is in it now."""
 
     def __init__(self) -> None:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
         try:
             self._buffer = mmap.mmap(-1, _ADDRESS_SPACE, flags=flags)
         except OSError as error:

@@ -95,11 +95,15 @@ class Image:
 
     def to_elf(self) -> bytes:
         """The program as an ELF file (the statement is no part of it); `from_elf` gives the same image again."""
+        return write_elf(Elf(self.endian, self.entry, tuple(self.segments()), self.symbols))
+
+    def segments(self) -> list[Segment]:
+        """The content of its pages: maximal runs of them as bytes, by address."""
         segments = []
         for first, last in _runs(sorted(self.pages)):
             data = b"".join(bytes_of_words(self.pages[n].words, self.endian) for n in range(first, last))
             segments.append(Segment(first * PAGE_BYTES, data, len(data)))
-        return write_elf(Elf(self.endian, self.entry, tuple(segments), self.symbols))
+        return segments
 
 
 def _load(segments: tuple[Segment, ...], endian: Endian) -> dict[int, Page]:
