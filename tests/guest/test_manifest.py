@@ -20,7 +20,7 @@ from tests.guest import oracles
 
 ROOT = Path(guests.__file__).parents[1]
 NAMES = ["hashchain", "sortproof", "fibonacci", "blobsum"]
-LINUX_NAMES = ["go-hello", "go-sha256", "go-stress", "go-library"]
+LINUX_NAMES = ["go-hello", "go-sha256", "go-workload", "go-stress", "go-library"]
 LARGEST_IMAGE = 100_000  # bytes; the images are committed
 MOST_PACKED = 3_000_000  # bytes of all images of Go together, compressed
 SEARCHABLE = 1 << 28  # steps of the demo's search
