@@ -78,7 +78,7 @@ def fold_pages(pages: Mapping[int, Page], level: int) -> bytes:
     """Node at `level` over pages of one subtree, given by their numbers within it."""
     if not pages:
         return ZERO_NODES[level]
-    _hash_pages([page for page in pages.values() if page.root is None])
+    hash_pages(list(pages.values()))
     from btc_l2.zkvm import hashing
 
     numbers = sorted(pages)
@@ -93,16 +93,24 @@ def _root(page: Page) -> bytes:
     return page.root
 
 
-def _hash_pages(pages: Sequence[Page]) -> None:
+def hash_pages(pages: Sequence[Page]) -> None:
+    """Compute the nodes of the pages that have none."""
+    unknown = [page for page in pages if page.root is None]
+    for start in range(0, len(unknown), _HASHED_AT_ONCE):
+        some = unknown[start : start + _HASHED_AT_ONCE]
+        for page, root in zip(some, roots_of(_gather(some)), strict=True):
+            page.root = root
+
+
+def roots_of(words: Words) -> list[bytes]:
+    """Nodes of n pages given as words[n, 1024]."""
     from btc_l2.zkvm import hashing
 
-    nodes = np.empty((hashing.PAGE_NODES, 8), dtype=np.uint32)
-    for start in range(0, len(pages), _HASHED_AT_ONCE):
-        some = pages[start : start + _HASHED_AT_ONCE]
-        roots = np.empty((len(some), 8), dtype=np.uint32)
-        hashing.page_roots(_gather(some), nodes, roots)
-        for page, root in zip(some, roots, strict=True):
-            page.root = root.tobytes()
+    even, odd = np.empty((2, hashing.LANE_WORDS), dtype=np.uint32)
+    roots = np.empty(8 * len(words), dtype=np.uint32)
+    hashing.page_roots(np.ascontiguousarray(words).reshape(-1), even, odd, roots)
+    flat = roots.tobytes()
+    return [flat[at : at + 32] for at in range(0, len(flat), 32)]
 
 
 def _gather(pages: Collection[Page]) -> Words:
