@@ -9,7 +9,7 @@ COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing
 RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: setup demo test test-long check docs lock bench bitcoind guests guests-check clean
+.PHONY: setup demo test test-long check docs lock bench bitcoind oracles guests guests-check clean
 setup: $(WARM)
 	@:
 
@@ -66,6 +66,10 @@ bench: setup
 # Bitcoin Knots from Debian unstable, unpacked into .cache/bitcoind; the system itself is not changed.
 bitcoind: setup
 	@$(BIN)/python -m regtest.node_install
+
+# QEMU's MIPS emulators from Debian 12 for the tests that compare with them, unpacked into .cache/oracles.
+oracles: setup
+	@$(BIN)/python -m regtest.oracles_install
 
 # The guests' images are committed; building them needs Debian's gcc-mips-linux-gnu and gcc-mipsel-linux-gnu.
 guests: setup

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from btc_l2.chain.protocol import Rejected
-from regtest import node_install
+from regtest import debian, node_install
 from regtest.bitcoind import Bitcoind, find_bitcoind, find_version
 from taproot.errors import Unavailable
 from tests.chain.conftest import skip_without_bitcoind
@@ -112,13 +112,13 @@ def test_the_mirror_is_that_of_the_system() -> None:
         "bookworm main http://mirror.example.net/debian",
         "",
     ]
-    assert node_install.find_mirror(targets) == "http://mirror.example.net/debian"
+    assert debian.find_mirror(targets, node_install.BITCOIND) == "http://mirror.example.net/debian"
     with pytest.raises(Unavailable, match="no Debian mirror"):
-        node_install.find_mirror(targets[:3])
+        debian.find_mirror(targets[:3], node_install.BITCOIND)
 
 
 def test_apt_is_kept_inside_its_folder(tmp_path: Path) -> None:
-    text = node_install.apt_configuration(tmp_path)
+    text = debian.apt_configuration(tmp_path)
     for option in ("Dir::State ", "Dir::State::status ", "Dir::Cache ", "Dir::Etc::sourceparts "):
         assert f'{option}"{tmp_path}/' in text
 
@@ -136,7 +136,7 @@ def test_a_failing_apt_is_quoted_and_leaves_nothing(tmp_path: Path, monkeypatch:
     program(tmp_path / "apt-get", script)
     program(tmp_path / "dpkg-deb", "true")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(node_install, "KEYRING", tmp_path / "apt-get")
+    monkeypatch.setattr(debian, "KEYRING", tmp_path / "apt-get")
     with pytest.raises(Unavailable, match="apt-get failed while fetching bitcoin-knots: E: no route"):
         node_install.install(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
