@@ -80,7 +80,7 @@ def arities_of(steps_log2: int, arity: int) -> tuple[int, ...]:
 
 def compute_cost(arities: tuple[int, ...], challengers: int) -> Cost:
     """Build the graph for these rounds and `challengers` challengers, and weigh it."""
-    graph, game = _sample(arities, challengers)
+    graph, game = sample_graph(arities, challengers)
     rows = tuple(_weigh_all(graph, game))
     by_name = {row.name: row for row in rows}
     before = ["kickoff", "fan", f"challenge.{game.given.challenger}", f"veto.{game.given.challenger}"]
@@ -207,7 +207,7 @@ def sample_game(arities: tuple[int, ...], parties: Parties, name: str, endian: E
     return build_game(GameInput(name, *keys, arities, public, bytes(32), endian))
 
 
-def _sample(arities: tuple[int, ...], challengers: int) -> tuple[Graph, Game]:
+def sample_graph(arities: tuple[int, ...], challengers: int) -> tuple[Graph, Game]:
     """A graph in which all challengers play by the scripts of the first: sizes do not depend on keys."""
     parties = sample_parties(challengers)
     terms = Terms(arities=arities, exit_delay=20_000)

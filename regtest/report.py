@@ -21,7 +21,7 @@ def describe(story: str, ending: Ending, judge: str, plot: Plot) -> Document:
     books = ending.books
     rows = [
         {"name": s.name, "txid": s.tx.txid_hex, "vbytes": s.tx.vbytes, "weight": s.tx.weight, "height": s.height,
-         "by": s.by}
+         "by": s.by, "told": s.told}
         for s in ending.sent
     ]  # fmt: skip
     balances = {
@@ -38,6 +38,7 @@ def describe(story: str, ending: Ending, judge: str, plot: Plot) -> Document:
         "steps": ending.steps,
         "claimed_steps": plot.terms.steps,
         "rounds": len(plot.terms.arities),
+        "arities": list(plot.terms.arities),
         "first_false_step": ending.first_false_step,
         "leaf": ending.leaf,
         "transactions": rows,

@@ -55,6 +55,7 @@ class Sent:
     tx: Transaction
     height: int
     by: str
+    told: str  # one sentence
 
 
 @dataclass(slots=True)
@@ -103,6 +104,7 @@ class Stage:
         self.bundle = self._sign()
         self.games = self.workshop.games(self.bundle.proposal)
         self.view = View(chain, self.bundle.graph, self.start)
+        self.told: dict[str, str] = {}  # by transaction
         self.narrator = Narrator(plot, self.view, self.bundle.graph, self.games)
         self.players = [self.make_player(name) for name in (OPERATOR, *self.cast.parties.challengers)]
         self.sent_by: dict[str, str] = {}
@@ -210,7 +212,8 @@ class Stage:
         self.chain.mine()
         for seen in self.view.refresh():
             if seen.name != UNKNOWN:
-                self.progress(f"block {seen.height}: {self.narrator.tell(seen, self._player(seen.name))}")
+                self.told[seen.name] = self.narrator.tell(seen, self._player(seen.name))
+                self.progress(f"block {seen.height}: {self.told[seen.name]}")
 
     def play(self) -> Ending:
         """Until the deposit is taken and all losers have paid, or the claim is dead."""
@@ -258,7 +261,7 @@ class Stage:
         return None if tracked is None else tracked.state.step_index()
 
     def _sent(self, seen: Confirmed) -> Sent:
-        return Sent(seen.name, seen.tx, seen.height, self._player(seen.name))
+        return Sent(seen.name, seen.tx, seen.height, self._player(seen.name), self.told.get(seen.name, ""))
 
     def _player(self, name: str) -> str:
         """Who sent a transaction; who alone can play it, if its sender was stopped before he could say so."""

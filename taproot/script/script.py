@@ -15,10 +15,11 @@ constant needs a proven range: write `pick_within(n)`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from taproot.script.opcodes import ALT_EFFECT, MAIN_EFFECT, Op
+from taproot.script.origin import Origin, origin_of
 
 MAX_STACK_ITEMS = 1000
 MAX_PUSH = 256  # consensus allows 520; some nodes relay 256 at most
@@ -51,13 +52,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Code bytes with their effect."""
+    """Code bytes with their effect; `origin` says where its parts come from, if somebody asked for it."""
 
     code: bytes = b""
     effect: Effect = Effect()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     def __add__(self, after: Script) -> Script:
-        return Script(self.code + after.code, self.effect.then(after.effect))
+        return Script(self.code + after.code, self.effect.then(after.effect), origin_of((self, after)))
 
     def __mul__(self, times: int) -> Script:
         return join([self] * times)
@@ -122,6 +124,7 @@ def _effect_of(op: Op) -> Effect:
 
 _OPS: dict[Op, Script] = {op: Script(bytes([op]), _effect_of(op)) for op in MAIN_EFFECT}
 _NUMBERS: dict[int, Script] = {}
+_KNOWN = {int(op) for op in Op}
 
 
 def number(n: int) -> Script:
@@ -155,9 +158,10 @@ def _constant_index(op: Op, index: int) -> Script:
 
 def join(scripts: Iterable[Script]) -> Script:
     """One script after the other; linear in the number of parts."""
+    parts = list(scripts)
     need = delta = alt_need = alt_delta = peak = 0
     code: list[bytes] = []
-    for s in scripts:
+    for s in parts:
         e = s.effect
         code.append(s.code)
         need = max(need, e.need - delta)
@@ -165,7 +169,7 @@ def join(scripts: Iterable[Script]) -> Script:
         peak = max(peak, delta + alt_delta + e.peak)
         delta += e.delta
         alt_delta += e.alt_delta
-    return Script(b"".join(code), Effect(need, delta, alt_need, alt_delta, peak))
+    return Script(b"".join(code), Effect(need, delta, alt_need, alt_delta, peak), origin_of(parts))
 
 
 def script(*parts: Part) -> Script:
@@ -205,28 +209,30 @@ def check_leaf(leaf: Script, witness_items: int) -> Script:
     return leaf
 
 
-def disassemble(code: bytes) -> list[str]:
-    """One line per opcode or push, names without OP_."""
-    names = {int(op): op.name for op in Op}
-    lines: list[str] = []
+def parse(code: bytes) -> Iterator[tuple[int, int, bytes | None]]:
+    """Offset and byte of each opcode; for a push also what it pushes. ScriptError for an opcode that we do not use."""
     at = 0
     while at < len(code):
-        op = code[at]
+        start, op = at, code[at]
         at += 1
-        if op == 0:
-            lines.append("0")
-        elif op <= 0x4D:
+        if 0 < op <= 0x4D:
             size = op
-            if op == 0x4C:
-                size, at = code[at], at + 1
-            elif op == 0x4D:
-                size, at = int.from_bytes(code[at : at + 2], "little"), at + 2
-            lines.append("<" + code[at : at + size].hex() + ">")
+            if op >= 0x4C:
+                width = op - 0x4B
+                size, at = int.from_bytes(code[at : at + width], "little"), at + width
+            yield start, op, code[at : at + size]
             at += size
-        elif op == 0x4F:
-            lines.append("-1")
-        elif 0x51 <= op <= 0x60:
-            lines.append(str(op - 0x50))
+        elif op in (0x00, 0x4F) or 0x51 <= op <= 0x60:
+            yield start, op, encode_number(0 if op == 0 else op - 0x50)
+        elif op in _KNOWN:
+            yield start, op, None
         else:
-            lines.append(names.get(op, f"UNKNOWN_{op:02x}"))
-    return lines
+            raise ScriptError(f"opcode {op:#04x} at offset {start} is none that the project uses")
+
+
+def disassemble(code: bytes) -> list[str]:
+    """One line per opcode or push, names without OP_."""
+    return [
+        Op(op).name if pushed is None else f"<{pushed.hex()}>" if 0 < op <= 0x4D else str(decode_number(pushed))
+        for _, op, pushed in parse(code)
+    ]

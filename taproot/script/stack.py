@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from taproot.script.opcodes import MAIN_EFFECT, Op
+from taproot.script.origin import is_recording, origin_of
 from taproot.script.script import Part, Script, ScriptError, join, pick_within, roll_within, script
 
 
@@ -21,6 +22,12 @@ class Stack:
         self.alt: list[str] = list(alt)
         self._parts: list[Script] = []
 
+    def _add(self, part: Script) -> None:
+        """Append a part; the names are still those before it."""
+        if is_recording():
+            part = Script(part.code, part.effect, origin_of((part,), self.main))
+        self._parts.append(part)
+
     def depth(self, name: str) -> int:
         """Items above the topmost item of that name."""
         for d, have in enumerate(reversed(self.main)):
@@ -30,7 +37,7 @@ class Stack:
 
     def emit(self, *parts: Part) -> None:
         """Append code without touching the names (the caller keeps them right)."""
-        self._parts.append(script(*parts))
+        self._add(script(*parts))
 
     def push(self, value: int | bytes, name: str = "") -> None:
         """Push a constant."""
@@ -72,7 +79,7 @@ class Stack:
         """Apply a fragment that replaces the top `takes` items by `gives` and leaves the alt stack as it is."""
         if fragment.effect.delta != len(gives) - takes or fragment.effect.alt_delta:
             raise ScriptError(f"fragment changes the stack by {fragment.effect}, declared −{takes} +{len(gives)}")
-        self._parts.append(fragment)
+        self._add(fragment)
         del self.main[len(self.main) - takes :]
         self.main.extend(gives)
 
@@ -80,7 +87,7 @@ class Stack:
         """Apply a fragment that takes the top `takes` items and puts `alt` (bottom first) on the alt stack."""
         if fragment.effect.delta != -takes or fragment.effect.alt_delta != len(alt):
             raise ScriptError(f"fragment changes the stacks by {fragment.effect}, declared −{takes} alt +{len(alt)}")
-        self._parts.append(fragment)
+        self._add(fragment)
         del self.main[len(self.main) - takes :]
         self.alt.extend(alt)
 
@@ -108,13 +115,13 @@ class Stack:
 
     def drop_top(self, count: int = 1) -> None:
         """Drop the topmost `count` items."""
-        self._parts.append(drop_many(count))
+        self._add(drop_many(count))
         del self.main[len(self.main) - count :]
 
     def drop_all(self, keep: int = 0) -> None:
         """Drop everything but the lowest `keep` items."""
         many = len(self.main) - keep
-        self._parts.append(drop_many(many))
+        self._add(drop_many(many))
         del self.main[keep:]
 
     def rename(self, *names: str) -> None:
@@ -124,13 +131,13 @@ class Stack:
     def pick_dynamic(self, highest: int, name: str) -> None:
         """OP_PICK with the index on top, proven to be 0…highest."""
         self._check_reach(highest)
-        self._parts.append(pick_within(highest))
+        self._add(pick_within(highest))
         self.main[-1] = name
 
     def roll_dynamic(self, highest: int, names: Sequence[str]) -> None:
         """OP_ROLL with the index on top, proven to be 0…highest; `names` are the topmost items after it."""
         self._check_reach(highest)
-        self._parts.append(roll_within(highest))
+        self._add(roll_within(highest))
         self.main.pop()
         self.rename(*names)
 
