@@ -1,0 +1,1 @@
+"""The soundness and completeness matrix: docs/spec/matrix.md."""
