@@ -9,7 +9,7 @@ COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing
 RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: setup demo test test-long check docs lock bench bitcoind oracles guests guests-check clean
+.PHONY: setup demo test test-long check docs lock bench bitcoind bitcoind-core matrix oracles guests guests-check clean
 setup: $(WARM)
 	@:
 
@@ -70,6 +70,14 @@ bitcoind: setup
 # QEMU's MIPS emulators from Debian 12 for the tests that compare with them, unpacked into .cache/oracles.
 oracles: setup
 	@$(BIN)/python -m regtest.oracles_install
+
+# Bitcoin Core, built from the source package of py-bitcoinkernel into .cache/bitcoind-core (docs/nodes.md).
+bitcoind-core: setup
+	@$(BIN)/python -m regtest.core_build --jobs $(JOBS)
+
+# Ten thousand games and more against falsehoods of each kind (docs/spec/matrix.md); the table is out/matrix.txt.
+matrix: setup
+	@$(BIN)/python -m tests.challenger.matrix
 
 # The guests' images are committed; building them needs Debian's gcc-mips-linux-gnu and gcc-mipsel-linux-gnu.
 guests: setup

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from btc_l2.chain.faucet import fund_all
@@ -22,6 +22,7 @@ from taproot.tx import OutPoint, TxOut
 from taproot.units import Sats
 
 SIGNERS = ("alice", "bob", "carol")
+MORE_SIGNERS = ("dan", "erin", "frank", "grace")  # when there are more challengers than signers
 OPERATOR = "olga"
 DEPOSITOR = "dora"
 FEE_COINS = 24
@@ -40,8 +41,9 @@ class Cast:
         return {p.name: self.secrets[p.name].key for p in self.parties.cosigners}
 
 
-def make_cast(seed: int, challengers: int = 2, signers: Sequence[str] = SIGNERS) -> Cast:
+def make_cast(seed: int, challengers: int = 2) -> Cast:
     """Signers, operator, depositor; the first signers are the challengers. The seed fixes all keys (test networks)."""
+    signers = (*SIGNERS, *MORE_SIGNERS)[: max(len(SIGNERS), challengers)]
     root = sha256(b"btc-l2/regtest/%d" % seed)
     secrets = {
         name: Secrets(SecretKey(derive(root, name, "key")), derive(root, name, "one-time"))

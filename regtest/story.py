@@ -86,7 +86,7 @@ class Stage:
 
     def __init__(
         self, chain: Chain, plot: Plot, folder: Path | None = None, progress: Progress = lambda _: None,
-        workshop: Workshop | None = None,
+        workshop: Workshop | None = None, challengers: int = 2,
     ) -> None:  # fmt: skip
         self.chain, self.plot, self.folder, self.progress = chain, plot, folder, progress
         self.workshop = workshop or Workshop()
@@ -94,7 +94,7 @@ class Stage:
         self.timings: dict[str, float] = {}
         self.image = plot.guest.load_image(plot.statement)
         self.blobs = plot.guest.blobs()
-        self.cast = make_cast(plot.seed)
+        self.cast = make_cast(plot.seed, challengers)
         progress("funding wallets")
         self.wallets = fund_wallets(chain, self.cast, plot.terms)
         self.ledger = Ledger(chain, {w.script_pubkey: name for name, w in self.wallets.items()})
@@ -286,7 +286,7 @@ def one_time_keys(cast: Cast, terms: Terms, funding: Funding) -> dict[str, GameK
     keys = {}
     for name in cast.parties.challengers:
         game = GameId(deposit_id(funding), OPERATOR, name)
-        operator = public_keys(cast.secrets[OPERATOR].one_time, game, Role.OPERATOR, terms.arities)
-        challenger = public_keys(cast.secrets[name].one_time, game, Role.CHALLENGER, terms.arities)
+        operator = public_keys(cast.secrets[OPERATOR].one_time, game, Role.OPERATOR, terms.arities, terms.digest)
+        challenger = public_keys(cast.secrets[name].one_time, game, Role.CHALLENGER, terms.arities, terms.digest)
         keys[name] = GameKeys(operator, challenger)
     return keys
