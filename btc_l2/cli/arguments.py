@@ -13,7 +13,7 @@ REGISTER_NAMES = (
     "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7",
     "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "fp", "ra",
 )  # fmt: skip
-CONTROL_NAMES = ("pc", "npc", "hi", "lo")
+CONTROL_NAMES = ("pc", "npc", "hi", "lo", "ll", "tls")
 
 
 def parse_u32(text: str, what: str) -> int:
@@ -28,9 +28,9 @@ def parse_u32(text: str, what: str) -> int:
 
 
 def parse_register(text: str) -> tuple[str, int]:
-    """`NAME=VALUE` → name and value; names `$4`, `r4`, `a0`, `pc`, `npc`, `hi`, `lo`, registers as their number."""
+    """`NAME=VALUE` → name and value; names as in `parse_register_name`."""
     name, _, value = text.partition("=")
-    return _canonical_name(name), parse_u32(value, f"value of {name}")
+    return parse_register_name(name), parse_u32(value, f"value of {name}")
 
 
 def parse_bytes(text: str, what: str) -> bytes:
@@ -53,7 +53,8 @@ def read_file(path: Path) -> bytes:
         raise Unavailable(f"cannot read {path}; {error.strerror}; check name and permission") from error
 
 
-def _canonical_name(name: str) -> str:
+def parse_register_name(name: str) -> str:
+    """`$4`, `r4` and `a0` → `4`; names of control words as they are."""
     plain = name.lower().removeprefix("$")
     if plain in CONTROL_NAMES:
         return plain
@@ -62,4 +63,4 @@ def _canonical_name(name: str) -> str:
     number = plain.removeprefix("r")
     if number.isdigit() and int(number) < 32:
         return str(int(number))
-    raise InvalidInput(f"no register is called {name!r}; use $0 … $31, a0, sp, …, pc, npc, hi or lo")
+    raise InvalidInput(f"no register is called {name!r}; use $0 … $31, a0, sp, … or {', '.join(CONTROL_NAMES)}")

@@ -15,6 +15,7 @@ Statement = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="Content
 Claim = Annotated[str | None, typer.Option(metavar="FILE|HEX", help="The claim, up to 128 bytes; default zero.")]
 Reg = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Register at the start: $4, a0, pc, hi …")]
 Blob = Annotated[list[str] | None, typer.Option(metavar="FILE", help="A blob that the guest may map.")]
+Blobs = Annotated[str | None, typer.Option(metavar="DIR", help="Blob store; default $BTCL2_BLOBS or its usual place.")]
 Kernel = Annotated[
     bool, typer.Option("--kernel/--no-kernel", help="Compiled kernel, or the readable step (slow, same meaning).")
 ]

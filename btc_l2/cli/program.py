@@ -6,10 +6,12 @@ program reads from stdin stands in its statement.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from btc_l2.blobstore import BlobStore, StoredBlobs, default_folder, read_blob_file
 from btc_l2.cli.arguments import parse_bytes, parse_register, parse_u32, read_file
 from btc_l2.guests import find_guest, list_guests, read_kernel
 from btc_l2.zkvm.blobs import blob_root
@@ -19,6 +21,7 @@ from btc_l2.zkvm.layout import CLAIM_BYTES
 from btc_l2.zkvm.linux import linux_image, stdin_statement
 from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.state import Machine
+from btc_l2.zkvm.symbols import symbols_of
 from taproot.errors import InvalidInput
 
 
@@ -45,8 +48,19 @@ class Program:
         return machine
 
     def find_address(self, text: str) -> int:
-        """A number or a symbol of the image."""
-        return self.image.symbols[text] if text in self.image.symbols else parse_u32(text, "address")
+        """A symbol of the image (also a function that only Go's own tables name) or a number."""
+        if text in self.image.symbols:
+            return self.image.symbols[text]
+        if text[:1].isdigit():
+            return parse_u32(text, "address")
+        found = symbols_of(self.image).addresses
+        if text not in found:
+            near = difflib.get_close_matches(text, found, 1)
+            raise InvalidInput(
+                f"no symbol is called {text!r}; the image has {len(found)} others; "
+                + (f"perhaps {near[0]} is meant" if near else "give its address, 0x…")
+            )
+        return found[text]
 
     def find_range(self, text: str) -> tuple[int, int]:
         """`ADDR:LEN` or `SYMBOL:LEN` → address and number of bytes, inside the 4 GiB of memory."""
@@ -67,8 +81,12 @@ def load_program(
     blobs: Sequence[str] = (),
     linux: bool = False,
     stdin: str | None = None,
+    store: str | None = None,
 ) -> Program:
-    """The program that the arguments of a command mean; InvalidInput says which of them is wrong."""
+    """The program that the arguments of a command mean; InvalidInput says which of them is wrong.
+
+    It may map the blobs that come with it, the files `blobs`, and what the blob store in the folder `store` holds.
+    """
     if linux and raw is not None:
         raise InvalidInput("--linux and --raw exclude each other; a Linux program is an ELF file; leave one out")
     loaded, known, linux = _load_linux(image) if linux else _load_image(image, raw, endian)
@@ -82,9 +100,10 @@ def load_program(
     values = dict(parse_register(text) for text in registers)
     if values.get("0"):
         raise InvalidInput("$0 is always zero; the machine has no such state; set another register")
-    contents = [read_file(Path(name)) for name in blobs]
+    contents = [read_blob_file(Path(name)) for name in blobs]
     mapped = {**known, **{blob_root(data, loaded.endian): data for data in contents}}
-    return Program(loaded, given, mapped, values, linux)
+    kept = BlobStore(Path(store) if store is not None else default_folder())
+    return Program(loaded, given, StoredBlobs(kept, loaded.endian, mapped), values, linux)
 
 
 def _load_linux(image: str) -> tuple[Image, Mapping[bytes, bytes], bool]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli import vm_debug
+from btc_l2.cli import vm_blob, vm_debug, vm_profile
 from btc_l2.cli.options import (
     MOST_STEPS,
     AsJson,
     Blob,
+    Blobs,
     Claim,
     ImageArgument,
     Kernel,
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Run programs on the zkMIPS machine.", no_args_is_help=True)
 app.command("step")(vm_debug.show_step)
 app.command("disasm")(vm_debug.disassemble_program)
+app.command("trace")(vm_debug.trace_program)
+app.command("profile")(vm_profile.profile_program)
+app.command("watch")(vm_profile.watch_program)
+app.add_typer(vm_blob.app, name="blob")
 
 
 @app.command("run")
@@ -46,6 +51,7 @@ def run_program(
     claim: Claim = None,
     reg: Reg = None,
     blob: Blob = None,
+    blobs: Blobs = None,
     stop_pc: Annotated[str | None, typer.Option(metavar="ADDR", help="Stop before this address or symbol.")] = None,
     max_steps: Annotated[int, typer.Option(min=0, help="Stop after so many steps.")] = MOST_STEPS,
     dump: Annotated[list[str] | None, typer.Option(metavar="ADDR:LEN", help="Show memory at the end.")] = None,
@@ -58,7 +64,7 @@ def run_program(
     from btc_l2.cli.execution import execute
     from btc_l2.cli.program import load_program
 
-    program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin)
+    program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin, blobs)
     ranges = [program.find_range(text) for text in dump or []]
     stop = program.find_address(stop_pc) if stop_pc is not None else None
     done = execute(program.machine(), max_steps, stop, not kernel)

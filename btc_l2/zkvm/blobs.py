@@ -36,7 +36,10 @@ class Blobs:
 
     def _read(self, root: bytes) -> Mapping[int, Page]:
         if root not in self._contents:
-            raise Unavailable(f"the guest reads a blob that is not here; root {root.hex()}; give the machine its bytes")
+            raise Unavailable(
+                f"the guest reads a blob that is not here; its root is {root.hex()} ({self._endian} endian); give its "
+                "file (--blob FILE, or `btc-l2 vm blob add FILE` once)"
+            )
         pages = _pages(self._contents[root], self._endian)
         if fold_pages(pages, REGION_LEVEL) != root:
             raise VerificationFailed(f"a blob is not what it is called; its root is not {root.hex()}; fetch it again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from btc_l2.zkvm.fast import MAP_NORESERVE, Loop, borrow_arena
 from btc_l2.zkvm.jit import compiled
 from btc_l2.zkvm.kernel.fields import N0, N2, N12, N26, U8, U32
 from btc_l2.zkvm.kernel.loop import run_steps
+from btc_l2.zkvm.layout import RESERVED_PAGE
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
 from taproot.errors import InvalidInput, Unavailable
@@ -40,17 +41,26 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is watched: registers by number, words of leaf C by index, memory words by aligned address."""
+    """What is watched: registers by number, words of leaf C by index, bits of memory words by aligned address."""
 
     registers: Sequence[int] = ()
     control: Sequence[int] = ()
-    words: Sequence[int] = ()
+    words: Mapping[int, int] = field(default_factory=dict)
 
     def read(self, machine: Machine) -> tuple[int, ...]:
-        """All values, in this order."""
+        """All values, in this order; of a memory word only the bits that are watched."""
         registers = [machine.register(k) for k in self.registers]
         control = [machine.control[k] for k in self.control]
-        return (*registers, *control, *(machine.load_word(address) for address in self.words))
+        return (*registers, *control, *(machine.load_word(at) & mask for at, mask in self.words.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a watched run stands: steps made, address of the last instruction, and whether a value has changed."""
+
+    steps: int
+    pc: int
+    changed: bool
 
 
 def count_steps(machine: Machine, limit: int) -> Profile:
@@ -74,27 +84,43 @@ def count_steps(machine: Machine, limit: int) -> Profile:
     return Profile(steps, found)
 
 
-def run_to_change(machine: Machine, watched: Watched, limit: int) -> int:
-    """Run in place until a watched value is another than at the start, the exit or `limit` steps; the number made.
+def run_to_change(machine: Machine, watched: Watched, limit: int) -> Stop:
+    """Run in place until a watched value is another than at the start, the exit or `limit` steps.
 
-    A step that writes the value that is there already is no change. InvalidInput if too many words are watched.
+    A step that writes the value that is there already is no change. InvalidInput if too many words are watched, or
+    words of the reserved page.
     """
+    _check(watched)
+    start = watched.read(machine)
+    places = [np.array(list(kind), dtype=np.int64) for kind in (watched.registers, watched.control, watched.words)]
+    masks = np.array(list(watched.words.values()), dtype=np.uint32)
+    last = np.array([machine.control.pc], dtype=np.uint32)
+
+    def stepped(pc: int) -> None:
+        last[0] = pc
+
+    def changed() -> bool:
+        return watched.read(machine) != start
+
+    loop = _loop(_watch, places[0], places[1], places[2] >> 2, masks, np.array(start, dtype=np.uint32), last)
+    steps = _drive(machine, limit, loop, stepped, changed)
+    return Stop(steps, int(last[0]), changed())
+
+
+def _check(watched: Watched) -> None:
     if len(watched.words) > MOST_WATCHED_WORDS:
         raise InvalidInput(
             f"{4 * len(watched.words)} bytes are too many to watch; {4 * MOST_WATCHED_WORDS} are the most; watch fewer"
         )
-    start = watched.read(machine)
-    places = [np.array(kind, dtype=np.int64) for kind in (watched.registers, watched.control, watched.words)]
-    places[2] >>= 2
-    values = np.array(start, dtype=np.uint32)
-
-    loop = _loop(_watch, *places, values)
-    return _drive(machine, limit, loop, lambda _: None, lambda: watched.read(machine) != start)
+    if any(address >= RESERVED_PAGE for address in watched.words):
+        raise InvalidInput(
+            f"memory from {RESERVED_PAGE:#x} on is registers and control; no load sees it; watch them by their names"
+        )
 
 
 def _loop(entry: Callable[..., Any], *more: object) -> Loop:
-    """A compiled function as a loop of the arena, given what it takes beyond the state."""
-    return lambda *state: entry(*state, *more)
+    """A compiled function as a loop of the arena, given what it takes before the state."""
+    return lambda *state: entry(*more, *state)
 
 
 def _drive(machine: Machine, limit: int, loop: Loop, stepped: Callable[[int], None], stop: Callable[[], bool]) -> int:
@@ -128,8 +154,8 @@ def _counters() -> NDArray[np.uint64]:
 
 @compiled
 def _count(
-    mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64,
     counts: NDArray[np.uint64], seen: U8,
+    mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64,
 ) -> np.int64:  # fmt: skip
     """As `run_steps`; counts[2^30] by word address, seen[2^20] marks the pages with counts."""
     n = np.int64(0)
@@ -145,16 +171,22 @@ def _count(
 
 @compiled
 def _watch(
+    registers: NDArray[np.int64], control: NDArray[np.int64], words: NDArray[np.int64], masks: U32, values: U32,
+    last: U32,
     mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64,
-    registers: NDArray[np.int64], control: NDArray[np.int64], words: NDArray[np.int64], values: U32,
 ) -> np.int64:  # fmt: skip
-    """As `run_steps`; stops also when a register, control word or memory word is not its value in `values`."""
+    """As `run_steps`; stops also when a register, control word or memory word is not its value in `values`.
+
+    last[1]: address of the last instruction that was executed.
+    """
     n = np.int64(0)
     while n < limit:
-        stores = np.uint32(mem[c[N0] >> N2] >> N26) >= _FIRST_STORE
+        pc = c[N0]
+        stores = np.uint32(mem[pc >> N2] >> N26) >= _FIRST_STORE
         if run_steps(mem, r, c, dirty, missing, flip, _ONE) == 0:
             break
         n += 1
+        last[0] = pc
         changed = False
         for k in range(registers.shape[0]):
             changed |= r[registers[k]] != values[k]
@@ -162,7 +194,7 @@ def _watch(
             changed |= c[control[k]] != values[registers.shape[0] + k]
         if stores:
             for k in range(words.shape[0]):
-                changed |= mem[words[k]] != values[registers.shape[0] + control.shape[0] + k]
+                changed |= mem[words[k]] & masks[k] != values[registers.shape[0] + control.shape[0] + k]
         if changed:
             break
     return n
