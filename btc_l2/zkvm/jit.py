@@ -11,16 +11,19 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.extending import intrinsic
+
+from btc_l2.zkvm import llvm
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _FOLDER = Path(__file__).resolve().parent
 _SOURCES = (
     *sorted((_FOLDER / "kernel").glob("*.py")),
-    *(_FOLDER / name for name in ("hashing.py", "jit.py", "layout.py")),
+    *(_FOLDER / name for name in ("hashing.py", "jit.py", "layout.py", "llvm.py", "marks.py", "observe.py")),
 )
 # No reference counts: the arms get their arrays from the caller and make none (with counts: a tenth of the speed).
 _OPTIONS = {"nogil": True, "boundscheck": False, "_nrt": False}
@@ -34,6 +37,17 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """Part of an entry point: its code is copied into each caller."""
     return cast(F, numba.njit(forceinline=True, **_OPTIONS)(function))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def call_native(_typing: Any, address: Any, registers: Any, memory: Any, budget: Any) -> Any:
+    """Inside compiled code: call native code of the translated tier; all arguments and the result are int64."""
+    word = numba.types.int64
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return llvm.call_address(builder, values[0], list(values[1:]))
+
+    return word(word, word, word, word), generate
 
 
 def _cache_folder() -> str:

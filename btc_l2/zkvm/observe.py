@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from btc_l2.zkvm.fast import MAP_NORESERVE, Loop, borrow_arena
+from btc_l2.zkvm.arena import MAP_NORESERVE, Loop
+from btc_l2.zkvm.fast import borrow_arena
 from btc_l2.zkvm.jit import compiled
 from btc_l2.zkvm.kernel.fields import N0, N2, N12, N26, U8, U32
 from btc_l2.zkvm.kernel.loop import run_steps

@@ -11,6 +11,7 @@ from btc_l2.zkvm import isa
 from btc_l2.zkvm.jit import inlined
 
 U32: TypeAlias = NDArray[np.uint32]
+U64: TypeAlias = NDArray[np.uint64]
 U8: TypeAlias = NDArray[np.uint8]
 
 RS = np.uint32(isa.RS)

@@ -1,12 +1,15 @@
-"""The loop of the fast machine: fetch, choose the arm, go on; stop where the readable step has to decide."""
+"""The loop of the fast machine: fetch, choose the arm, go on; stop where the readable step has to decide.
+
+There are two entry points: the interpreter alone, and the interpreter with translated code (`docs/translated.md`).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from btc_l2.zkvm import isa
-from btc_l2.zkvm.jit import compiled, inlined
-from btc_l2.zkvm.kernel.fields import N0, N1, N2, N4, N8, N26, N31, RD, RS, RT, SA, U8, U32, put, rd, rs, rt, simm
+from btc_l2.zkvm.jit import call_native, compiled, inlined
+from btc_l2.zkvm.kernel.fields import N0, N1, N2, N4, N8, N26, N31, RD, RS, RT, SA, U8, U32, U64, put, rd, rs, rt, simm
 from btc_l2.zkvm.kernel.immediate import one_register, special2, special3
 from btc_l2.zkvm.kernel.memory import LOW_WORD, SPAN_WORDS, is_loadable, load, store, word_index
 from btc_l2.zkvm.kernel.special import conditional_trap, hi_lo, shift, two_registers
@@ -25,6 +28,8 @@ _FUNCTION = np.uint32(63)
 _RETURN_OF_KERNEL = np.uint32(26)
 _KERNEL, _AFTER_KERNEL = np.uint32(KERNEL_ENTRY), np.uint32(KERNEL_ENTRY + 4)
 _TLS, _LL = np.uint32(7), np.uint32(6)
+_NO_TABLE = np.full(2, (1 << 64) - 1, dtype=np.uint64)  # one row that no address finds
+_NO_HOST = np.zeros(2, dtype=np.uint64)
 
 
 @inlined
@@ -101,16 +106,27 @@ def move_to_userlocal(i: np.uint32, r: U32, c: U32) -> bool:
     return True
 
 
-@compiled
-def run_steps(mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64) -> np.int64:
-    """Run up to `limit` steps; the number made, less where the readable step has to make the next one.
-
-    mem[2^30] words, r[33] registers, c[8] control words, dirty[2^20] pages that were written, missing[64] regions
-    of 64 MiB whose content is not here. The machine must be running and $0 be zero.
-    """
+@inlined
+def run_loop(
+    mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64, table: U64, host: U64
+) -> np.int64:
+    """The loop of both entry points; `table` and `host`: see `run_translated`."""
     pc, npc = c[N0], c[N1]
     n = np.int64(0)
+    jumps = True
+    mask = np.uint32(len(table) // 2 - 1)
     while n < limit:
+        if npc != np.uint32(pc + N4):
+            jumps = True
+        elif jumps:
+            jumps = False
+            row = np.uint32(np.uint32(np.uint32(pc >> N2) & mask) << N1)
+            if table[row] == np.uint64(pc):
+                c[N0], c[N1] = pc, npc
+                n = limit - call_native(np.int64(table[row + N1]), np.int64(host[0]), np.int64(host[1]), limit - n)
+                pc, npc = c[N0], c[N1]
+                if n >= limit:
+                    break
         w = word_index(pc)
         if np.uint32(w - LOW_WORD) >= SPAN_WORDS and (w >= np.uint32(1 << 30) or not is_loadable(pc, missing)):
             break
@@ -161,3 +177,27 @@ def run_steps(mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32,
         n += 1
     c[N0], c[N1] = pc, npc
     return n
+
+
+@compiled
+def run_steps(mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64) -> np.int64:
+    """Run up to `limit` steps; the number made, less where the readable step has to make the next one.
+
+    mem[2^30] words, r[32] registers, c[8] control words, dirty[2^20] marks of pages, missing[64] regions of 64 MiB
+    whose content is not here. The machine must be running and $0 be zero.
+    """
+    return run_loop(mem, r, c, dirty, missing, flip, limit, _NO_TABLE, _NO_HOST)
+
+
+@compiled
+def run_translated(
+    mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64, table: U64, host: U64
+) -> np.int64:
+    """`run_steps`, but where a jump leads to translated code that code runs, until it stands before a step that it
+    leaves to the loop.
+
+    table[2k] is an address of the guest, table[2k + 1] its native code, k being the bits of the address above the
+    lowest two. host[0] is the address of `r` (`c` and the address of `table` stand behind it), host[1] that of `mem`
+    (`dirty` stands before it).
+    """
+    return run_loop(mem, r, c, dirty, missing, flip, limit, table, host)

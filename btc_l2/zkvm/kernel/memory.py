@@ -32,6 +32,7 @@ from btc_l2.zkvm.kernel.fields import (
     simm,
 )
 from btc_l2.zkvm.layout import PROGRAM_END, PROGRAM_START, RESERVED_PAGE
+from btc_l2.zkvm.marks import CLEAN, TOUCHED, WRITTEN
 
 LOW = np.uint32(PROGRAM_START)
 LOW_WORD = np.uint32(PROGRAM_START // 4)
@@ -39,6 +40,7 @@ SPAN = np.uint32(PROGRAM_END - PROGRAM_START)
 SPAN_WORDS = np.uint32((PROGRAM_END - PROGRAM_START) // 4)
 _END = np.uint32(PROGRAM_END)
 _RESERVED = np.uint32(RESERVED_PAGE)
+_CLEAN, _WRITTEN, _TOUCHED = np.uint8(CLEAN), np.uint8(WRITTEN), np.uint8(TOUCHED)
 
 
 @inlined
@@ -96,18 +98,30 @@ def store(i: np.uint32, op: np.uint32, r: U32, c: U32, mem: U32, dirty: U8, flip
     address = np.uint32(r[rs(i)] + simm(i))
     w = word_index(address)
     if op == 0x2B:
-        if np.uint32(w - LOW_WORD) >= SPAN_WORDS:
+        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty):
             return False
         mem[w] = r[rt(i)]
     elif op == 0x38:
-        if np.uint32(w - LOW_WORD) >= SPAN_WORDS:
+        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty):
             return False
         store_linked(i, r, c, mem, address)
     else:
-        if np.uint32(address - LOW) >= SPAN or (op == 0x29 and address & N1):
+        if np.uint32(address - LOW) >= SPAN or (op == 0x29 and address & N1) or not mark_page(address, dirty):
             return False
         store_part(i, op, r, mem, address, flip)
-    dirty[np.uint32(address >> N12)] = np.uint8(1)
+    return True
+
+
+@inlined
+def mark_page(address: np.uint32, dirty: U8) -> bool:
+    """Mark the page as written; False if it holds translated code: then the arena has to know before the store."""
+    page = np.uint32(address >> N12)
+    if dirty[page] == _WRITTEN:
+        return True
+    if dirty[page] != _CLEAN:
+        dirty[page] = _TOUCHED
+        return False
+    dirty[page] = _WRITTEN
     return True
 
 
