@@ -9,6 +9,7 @@ Directory Specification).
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -154,7 +155,7 @@ def _write(path: Path, data: bytes) -> None:
 def _link(source: Path, target: Path, data: bytes) -> None:
     """A second name for the same file; a second file where that is impossible."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".new-{target.name}-{os.getpid()}")
+    fresh = target.with_name(f".new-{secrets.token_hex(8)}")
     try:
         os.link(source, fresh)
     except OSError:
