@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from btc_l2.zkvm.layout import PAGE_BYTES, REGION_PAGES
 from btc_l2.zkvm.memory import Memory
-from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.outcome import SYSCALL, Endian
 from btc_l2.zkvm.page import Page, bytes_of_words
 from btc_l2.zkvm.state import Machine
 from tests.zkvm.programs import encode
@@ -24,8 +24,8 @@ BOOT = 0x9FFF_0000  # boot program and, as EBase, exception vectors
 MEMORY = "1856M"
 _RESERVED_PAGE_NUMBER = 0xFFFFF
 _TABLE = BOOT + 0x8000  # register values
-ENTRY, REFILL, VECTOR, _ENTER, _SKIP = BOOT + 0x200, BOOT, BOOT + 0x180, BOOT + 0x1C0, BOOT + 0x1E0
-STAYS = VECTOR + 4 * 13  # the handler's last but one word
+ENTRY, REFILL, VECTOR, _ENTER, _SKIP = BOOT + 0x300, BOOT, BOOT + 0x180, BOOT + 0x240, BOOT + 0x280
+STAYS = BOOT + 0x220
 _FIXED_START, _FIXED_END, _FIXED_MASK = 0x8000_0000, 0xC000_0000, 0x1FFF_FFFF
 # CP0 registers as (number, select)
 _INDEX, _LO0, _LO1, _PAGE_MASK, _WIRED, _HI = (0, 0), (2, 0), (3, 0), (5, 0), (6, 0), (10, 0)
@@ -81,8 +81,8 @@ def board_elf(machine: Machine, mapped: Memory | None = None) -> bytes:
     ]
     registers = (*machine.registers, machine.control.hi, machine.control.lo)
     parts = {
-        ENTRY: _boot_program(machine), REFILL: (_SELF, _NOP), VECTOR: _handler(), _ENTER: _enter(), _SKIP: _skip(),
-        _TABLE: registers,
+        ENTRY: _boot_program(machine), REFILL: (_SELF, _NOP), VECTOR: _handler(), STAYS: (_SELF, _NOP),
+        _ENTER: _enter(), _SKIP: _skip(), _TABLE: registers,
     }  # fmt: skip
     order = _order(machine.endian)
     image = bytearray(_TABLE - BOOT + 4 * len(registers))
@@ -118,17 +118,20 @@ def _boot_program(machine: Machine) -> list[int]:
 
 
 def _handler() -> list[int]:
-    """At the exception vector: SYSCALL 0 to _ENTER, 2 and 3 to _SKIP, all else stays here.
-
-    Only the words themselves are looked at: another exception of such a word is none of these calls.
-    """
-    words = [_move_to(_K0, _ERROR_EPC), _move_to(_K1, _DESAVE), _move_from(_K0, _EPC)]
+    """At the exception vector: SYSCALL 0 to _ENTER, 2 and 3 to _SKIP, all else to STAYS, also in delay slots."""
+    words = [_move_to(_K0, _ERROR_EPC), _move_to(_K1, _DESAVE), _move_from(_K0, _CAUSE)]
+    words += [_go(VECTOR + 4 * len(words), STAYS, "BLTZ", rs=_K0), encode("ANDI", rs=_K0, rt=_K0, low=0x7C)]
+    words += [encode("ADDIU", rt=_K1, low=SYSCALL << 2)]
+    words += [_go(VECTOR + 4 * len(words), STAYS, "BNE", rs=_K0, rt=_K1), _move_from(_K0, _EPC)]
     words += [encode("LW", rs=_K0, rt=_K0)]
-    for code, target in ((0x0C, _ENTER), (0x8C, _SKIP), (0xCC, _SKIP)):
-        distance = target - (VECTOR + 4 * len(words) + 8) >> 2
-        words += [encode("ADDIU", rt=_K1, low=code), encode("BEQ", rs=_K0, rt=_K1, low=distance), _NOP]
-    assert VECTOR + 4 * len(words) == STAYS
-    return [*words, _SELF, _NOP]
+    for call, target in ((0x0C, _ENTER), (0x8C, _SKIP), (0xCC, _SKIP)):
+        words += [encode("ADDIU", rt=_K1, low=call)]
+        words += [_go(VECTOR + 4 * len(words), target, "BEQ", rs=_K0, rt=_K1), _NOP]
+    return [*words, _go(VECTOR + 4 * len(words), STAYS, "BEQ"), _NOP]
+
+
+def _go(here: int, target: int, name: str, **registers: int) -> int:
+    return encode(name, low=target - here - 4 >> 2, **registers)
 
 
 def _enter() -> list[int]:
