@@ -16,6 +16,9 @@ from btc_l2.zkvm.outcome import Endian
 from taproot.errors import InvalidInput
 
 MAX_FILE_BYTES = 1 << 28
+MAX_SYMBOLS = 1 << 20
+MAX_NAME_BYTES = 1 << 12
+MAX_NAMES_BYTES = 1 << 26  # of all names: symbols may share the bytes of theirs
 
 _IDENT = b"\x7fELF"
 _HEADER_BYTES, _PROGRAM_BYTES, _SECTION_BYTES, _SYMBOL_BYTES = 52, 32, 40, 16
@@ -146,31 +149,34 @@ def _read_segments(data: bytes, endian: Endian, offset: int, count: int) -> tupl
     rows = [_unpack(endian, _PROGRAM, data, offset + k * _PROGRAM_BYTES, "program header") for k in range(count)]
     if any(row[0] in (_PT_DYNAMIC, _PT_INTERP) for row in rows):
         raise _invalid("it needs a dynamic linker", "the machine has none", "link with -static")
-    segments = sorted((_read_segment(data, row) for row in rows if row[0] == _PT_LOAD and row[5]), key=_address)
-    if not segments:
+    loads = sorted((row for row in rows if row[0] == _PT_LOAD and row[5]), key=_address)
+    if not loads:
         raise _invalid("no segment is loaded", "there is no program", "link it again")
-    for left, right in pairwise(segments):
-        if left.end > right.address:
+    for row in loads:
+        _check_segment(len(data), row)
+    for left, right in pairwise(loads):
+        if _address(left) + left[5] > _address(right):
             raise _invalid(
-                f"segments overlap at {right.address:#x}", "only one can stand there", "mend the linker script"
+                f"segments overlap at {_address(right):#x}", "only one can stand there", "mend the linker script"
             )
-    return tuple(segments)
+    if sum(row[4] for row in loads) > MAX_FILE_BYTES:  # they may name the same bytes of the file again and again
+        raise _invalid("its segments have more bytes than a file", f"the limit is {MAX_FILE_BYTES}", "link it again")
+    return tuple(Segment(_address(row), data[row[1] : row[1] + row[4]], row[5]) for row in loads)
 
 
-def _address(segment: Segment) -> int:
-    return segment.address
+def _address(row: Sequence[int]) -> int:
+    return row[2]
 
 
-def _read_segment(data: bytes, row: Sequence[int]) -> Segment:
+def _check_segment(length: int, row: Sequence[int]) -> None:
     _, offset, address, _, file_size, size, _, _ = row
-    if offset + file_size > len(data):
+    if offset + file_size > length:
         raise _invalid(f"the segment at {address:#x} ends behind the file", "it was cut off", "build or copy it again")
     if file_size > size:
         raise _invalid(f"the segment at {address:#x} has more bytes than memory", "it is corrupt", "link it again")
     if address < PROGRAM_START or address + size > PROGRAM_END:
         raise _invalid(f"a segment stands at {address:#x} … {address + size:#x}",
                        f"programs live in {PROGRAM_START:#x} … {PROGRAM_END:#x}", "mend the linker script")  # fmt: skip
-    return Segment(address, data[offset : offset + file_size], size)
 
 
 def _check_entry(entry: int, segments: Sequence[Segment]) -> None:
@@ -180,26 +186,42 @@ def _check_entry(entry: int, segments: Sequence[Segment]) -> None:
 
 def _read_symbols(data: bytes, endian: Endian, offset: int, count: int) -> dict[str, int]:
     rows = [_unpack(endian, _SECTION, data, offset + k * _SECTION_BYTES, "section header") for k in range(count)]
+    tables = [row for row in rows if row[1] == _SHT_SYMTAB]
+    if not tables:
+        return {}
+    if len(tables) > 1:
+        raise _invalid("it has two symbol tables", "the format knows one", "build it again or strip it")
+    if tables[0][6] >= count:
+        raise _invalid("its symbol table has no names", "the file is corrupt", "build it again or strip it")
     symbols: dict[str, int] = {}
-    for row in rows:
-        if row[1] == _SHT_SYMTAB:
-            if row[6] >= count:
-                raise _invalid("its symbol table has no names", "the file is corrupt", "build it again or strip it")
-            for name, value, is_global in _read_symbol_table(data, endian, row, rows[row[6]]):
-                if is_global or name not in symbols:
-                    symbols[name] = value
+    for name, value, is_global in _read_symbol_table(data, endian, tables[0], rows[tables[0][6]]):
+        if is_global or name not in symbols:
+            symbols[name] = value
     return symbols
 
 
 def _read_symbol_table(
     data: bytes, endian: Endian, table: Sequence[int], strings: Sequence[int]
 ) -> Iterator[tuple[str, int, bool]]:
-    names = data[strings[4] : strings[4] + strings[5]]
+    if table[5] // _SYMBOL_BYTES > MAX_SYMBOLS:
+        raise _invalid(f"it has {table[5] // _SYMBOL_BYTES} symbols", f"the limit is {MAX_SYMBOLS}", "strip it")
+    names, room = data[strings[4] : strings[4] + strings[5]], MAX_NAMES_BYTES
     for at in range(table[4], table[4] + table[5] - _SYMBOL_BYTES + 1, _SYMBOL_BYTES):
         name, value, _, info, _, section = _unpack(endian, _SYMBOL, data, at, "symbol")
-        text = names[name : names.find(b"\0", name)] if name < len(names) else b""
+        text = _name(names, name)
+        room -= len(text)
+        if room < 0:
+            raise _invalid("its symbols' names are too long", f"the limit is {MAX_NAMES_BYTES} bytes", "strip it")
         if text and section and info & 15 in _NAMED_TYPES:
             yield text.decode("latin-1"), value, info >> 4 == _STB_GLOBAL
+
+
+def _name(names: bytes, start: int) -> bytes:
+    """The name up to its zero byte; empty where none begins."""
+    end = names.find(b"\0", start, start + MAX_NAME_BYTES)
+    if end < 0 and start < len(names):
+        raise _invalid("a symbol's name does not end", f"the limit is {MAX_NAME_BYTES} bytes", "strip it")
+    return names[start:end] if end >= 0 else b""
 
 
 def _symbol_sections(elf: Elf, order: str, offset: int) -> tuple[bytes, list[bytes]]:

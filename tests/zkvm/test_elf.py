@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from btc_l2.zkvm.elf import Elf, Segment, find_symbol, parse_elf, write_elf
+from btc_l2.zkvm.elf import MAX_NAME_BYTES, Elf, Segment, find_symbol, parse_elf, write_elf
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.outcome import Endian
 from taproot.errors import InvalidInput
@@ -96,16 +98,132 @@ def test_a_broken_file_is_invalid_input_with_one_line(make: Callable[[], bytes])
     assert message.count(";") >= 2  # what, why, what to do
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 400), st.binary(min_size=1, max_size=4))
-@example(PROGRAM + 20, b"\xff\xff\xff\xff")
-def test_a_damaged_file_loads_or_is_invalid_input(offset: int, damage: bytes) -> None:
-    data = bytearray(write_elf(elf()))
-    data[offset : offset + len(damage)] = damage
+INTERESTING = (0, 1, 2, 3, 4, 8, 32, 40, 52, 0xFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFF0, 0xFFFF_FFFF)
+MOST_MEMORY = 1 << 22  # bytes for a file of some hundred
+FIELDS = st.tuples(
+    st.one_of(st.integers(0, 148), st.integers(0, 300).map(lambda back: -4 - back)),  # headers; symbols and sections
+    st.one_of(st.sampled_from(INTERESTING), st.integers(0, 0xFFFF_FFFF), st.integers(0, 400)),
+    st.sampled_from(["B", "H", "I"]),
+)
+
+
+def load_or_refuse(data: bytes) -> None:
+    """Load what can be loaded; anything but InvalidInput, or memory out of proportion, is a failure."""
+    tracemalloc.start()
     try:
-        Image.from_elf(bytes(data)).root()
+        Image.from_elf(data)
     except InvalidInput as error:
-        assert str(error)
+        assert "\n" not in str(error) and str(error).count(";") >= 2
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < MOST_MEMORY
+
+
+def damage(endian: Endian, patches: list[tuple[int, int, str]]) -> bytes:
+    """A good file with other values in some fields."""
+    data = bytearray(write_elf(elf(endian)))
+    for at, value, layout in patches:
+        size = struct.calcsize(layout)
+        place = at % (len(data) - size)
+        data[place : place + size] = (value & (1 << 8 * size) - 1).to_bytes(size, endian)
+    return bytes(data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["big", "little"]), st.lists(FIELDS, min_size=1, max_size=4))
+@example("big", [(PROGRAM + 20, 0xFFFF_FFFF, "I")])
+def test_a_damaged_file_loads_or_is_invalid_input_in_little_memory(
+    endian: Endian, patches: list[tuple[int, int, str]]
+) -> None:
+    load_or_refuse(damage(endian, patches))
+
+
+@pytest.mark.long
+@settings(max_examples=20_000, deadline=None)
+@given(st.sampled_from(["big", "little"]), st.lists(FIELDS, min_size=1, max_size=8))
+def test_many_damaged_files_load_or_are_invalid_input(endian: Endian, patches: list[tuple[int, int, str]]) -> None:
+    load_or_refuse(damage(endian, patches))
+
+
+def headers(rows: list[tuple[int, int, int, int]], size: int = 4096) -> bytes:
+    """A file whose segments are (offset, address, bytes in the file, bytes in memory), filled up to a size."""
+    head = bytearray(write_elf(elf())[:PROGRAM])
+    struct.pack_into(">H", head, 44, len(rows))
+    struct.pack_into(">I", head, 24, rows[0][1])
+    struct.pack_into(">IHHH", head, 32, 0, 52, 32, len(rows))
+    body = b"".join(struct.pack(">8I", 1, at, where, where, length, room, 7, 1) for at, where, length, room in rows)
+    return (bytes(head[:46]) + struct.pack(">3H", 40, 0, 0) + body).ljust(size, b"\1")
+
+
+EDGES = st.sampled_from([0, 4, 4096, 0x1_0000, 0x40_0000, 0x40_1000, 0xBFFF_F000, 0xC000_0000, 0xFFFF_FFFC])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5000), EDGES, st.integers(0, 5000), st.integers(0, 9000)), min_size=1))
+def test_segments_anywhere_load_without_overlap_or_are_invalid_input(rows: list[tuple[int, int, int, int]]) -> None:
+    try:
+        segments = parse_elf(headers(rows)).segments
+    except InvalidInput:
+        return
+    assert all(s.address >= 0x1_0000 and s.end <= 0xC000_0000 and len(s.data) <= s.size for s in segments)
+    assert all(left.end <= right.address for left, right in pairwise(segments))
+
+
+def test_segments_that_do_not_overlap_load() -> None:
+    parsed = parse_elf(headers([(0, 0x40_0000, 16, 16), (16, 0x50_0000, 4000, 1 << 30)]))
+    assert [segment.size for segment in parsed.segments] == [16, 1 << 30]
+
+
+def test_a_small_file_does_not_name_its_bytes_until_memory_is_full() -> None:
+    """60,000 segments that all consist of the same 64 KiB would be 4 GB."""
+    size = 1 << 16
+    rows = [(0, 0x1_0000, size, size)] * 60_000
+    with pytest.raises(InvalidInput, match="overlap"):
+        parse_elf(headers(rows, 4 << 20))
+    apart = [(0, 0x1_0000 + k * (1 << 22), 1 << 22, 1 << 22) for k in range(700)]  # 2.8 GB out of 4 MiB
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match="more bytes than a file"):
+        parse_elf(headers(apart, 4 << 20))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def with_symbols(names: bytes, entries: list[tuple[int, int]], tables: int = 1) -> bytes:
+    """A file whose symbols are (offset of the name, value); the names as given, the table `tables` times."""
+    whole = write_elf(Elf("big", 0x40_0000, (TEXT,), {}))
+    section_offset = struct.unpack_from(">I", whole, 32)[0]
+    table = b"".join(struct.pack(">IIIBBH", name, value, 0, 1 << 4, 0, 0xFFF1) for name, value in entries)
+    at = section_offset
+    row = struct.pack(">10I", 0, 2, 0, 0, at, len(table), tables, 1, 4, 16)
+    strings = struct.pack(">10I", 0, 3, 0, 0, at + len(table), len(names), 0, 0, 1, 0)
+    data = bytearray(whole[:section_offset] + table + names + row * tables + strings)
+    struct.pack_into(">I", data, 32, at + len(table) + len(names))
+    struct.pack_into(">H", data, 48, tables + 1)
+    return bytes(data)
+
+
+def test_symbols_with_names_of_many_bytes_are_read() -> None:
+    name = b"_ZN" + b"x" * (MAX_NAME_BYTES - 4)
+    assert parse_elf(with_symbols(name + b"\0", [(0, 0x40_0000)])).symbols == {name.decode(): 0x40_0000}
+
+
+@pytest.mark.parametrize(
+    ("names", "entries", "tables"),
+    [
+        (b"x" * 100, [(0, 1)], 1),  # no zero byte
+        (b"x" * (MAX_NAME_BYTES + 1) + b"\0", [(0, 1)], 1),
+        ((b"x" * 1023 + b"\0") * 4, [(k % 3000, k) for k in range(150_000)], 1),  # names out of the same bytes
+        (b"x\0", [(0, 1)], 2),
+    ],
+    ids=["without end", "too long", "too many bytes of names", "two tables"],
+)
+def test_symbols_that_are_none_or_too_many_are_invalid_input(
+    names: bytes, entries: list[tuple[int, int]], tables: int
+) -> None:
+    with pytest.raises(InvalidInput):
+        parse_elf(with_symbols(names, entries, tables))
 
 
 @given(st.binary(max_size=200))
