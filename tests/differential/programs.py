@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from btc_l2.zkvm.blobs import blob_root
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.decode import decode
-from btc_l2.zkvm.isa import INSTRUCTIONS
+from btc_l2.zkvm.isa import INSTRUCTIONS, SPECIAL, SPECIAL2, SPECIAL3
 from btc_l2.zkvm.layout import CLAIM, KERNEL_ENTRY, PROGRAM_END, PROGRAM_START, REGION_LEVEL, STATEMENT, slot_region
 from btc_l2.zkvm.outcome import Control, Endian
 from btc_l2.zkvm.page import words_of_bytes
@@ -155,8 +155,9 @@ class Reached:
 def _spare(word: int) -> int:
     """Keep $20 to $31 out of the fields that may be targets, where these are no part of the opcode."""
     row = decode(word)
-    for shift in (16, 11):
-        if word >> shift & 31 >= 20 and not row.mask >> shift & 31 and row.name not in ("EXT", "INS"):
+    by_register = word >> 26 in (SPECIAL, SPECIAL2, SPECIAL3) and row.name not in ("EXT", "INS")
+    for shift in (16, 11) if by_register else (16,):
+        if word >> shift & 31 >= 20 and not row.mask >> shift & 31:
             word &= ~(16 << shift)
     return word
 
