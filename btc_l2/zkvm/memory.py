@@ -18,7 +18,7 @@ from btc_l2.zkvm.tree import ZERO_NODES, hash_pair
 class Memory:
     """Words by address. `blobs` finds the pages of a mapped node by its root; it raises Unavailable if it cannot."""
 
-    __slots__ = ("_own_pages", "_own_regions", "blobs", "nodes", "regions")
+    __slots__ = ("_own_pages", "_own_regions", "blobs", "changed", "nodes", "regions")
 
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
@@ -26,6 +26,12 @@ class Memory:
         self.nodes: dict[int, bytes] = {}  # mapped nodes by region: they stand in place of a content
         self._own_regions: set[int] = set()  # regions and pages that no copy shares
         self._own_pages: set[int] = set()
+        self.changed: set[int] | None = None  # pages that were replaced since `track`; copies do not track
+
+    def track(self) -> None:
+        """From now on `changed` names every page that is written or replaced (a mapped node is no page)."""
+        self.share()
+        self.changed = set()
 
     def copy(self) -> Memory:
         """Another memory with the same content; what either writes later the other does not see."""
@@ -71,6 +77,8 @@ class Memory:
         for number, page in zip(numbers, pages, strict=True):
             self._writable_region(number // REGION_PAGES).pages[number % REGION_PAGES] = page
             self._own_pages.discard(number)
+        if self.changed is not None:
+            self.changed.update(numbers)
 
     def map_node(self, region: int, root: bytes) -> None:
         """Make `root` the node of 64 MiB; its content is then the blob with this root."""
@@ -128,7 +136,8 @@ class Memory:
     def _writable_region(self, index: int) -> Region:
         if index not in self._own_regions:
             self.regions[index] = Region(dict(self.region_pages(index)))
-            self.nodes.pop(index, None)
+            if self.nodes.pop(index, None) and self.changed is not None:
+                self.changed.update(index * REGION_PAGES + number for number in self.regions[index].pages)
             self._own_regions.add(index)
         region = self.regions[index]
         region.root = None
@@ -140,6 +149,8 @@ class Memory:
         if number not in self._own_pages:
             pages[within] = Page(pages.get(within, ZERO_PAGE).words.copy())
             self._own_pages.add(number)
+            if self.changed is not None:
+                self.changed.add(number)
         page = pages[within]
         page.root = None
         return page

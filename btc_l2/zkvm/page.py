@@ -7,7 +7,7 @@ a leaf stand as little-endian bytes, whatever the guest's order.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,17 +20,44 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.uint32]
 
-_HASHED_AT_ONCE = 1024  # pages that are gathered in one array: 4 MiB
+AT_ONCE = 1024  # pages that are gathered in one array: 4 MiB
+
+
+class PageSource(Protocol):
+    """Where pages stand that are not in memory."""
+
+    def read(self, slot: int) -> Words:
+        """The 1,024 words in a slot; Unavailable or VerificationFailed if they cannot be had."""
+        ...
 
 
 class Page:
-    """1,024 words and, once computed, their node at level 7."""
+    """1,024 words, in memory or in a slot of a file, and, once computed, their node at level 7."""
 
-    __slots__ = ("root", "words")
+    __slots__ = ("__weakref__", "_slot", "_source", "_words", "root")
 
-    def __init__(self, words: Words, root: bytes | None = None) -> None:
-        self.words = words
+    def __init__(self, words: Words | None, root: bytes | None = None) -> None:
         self.root = root
+        self._words = words
+        self._source: PageSource | None = None
+        self._slot = 0
+
+    @property
+    def words(self) -> Words:
+        """The content; a page in a file is read anew each time and can only be read."""
+        words = self._words
+        if words is None:
+            assert self._source is not None, "a page has words or a place"
+            return self._source.read(self._slot)
+        return words
+
+    def move_to(self, source: PageSource, slot: int) -> None:
+        """Forget the words: from now on they are read from the slot. Nobody may write the page any more."""
+        self._source, self._slot, self._words = source, slot, None
+
+    def move_back(self) -> None:
+        """Hold the words in memory again: the slot gets another content."""
+        self._words, self._source = self.words, None
 
 
 class Region:
@@ -96,10 +123,15 @@ def _root(page: Page) -> bytes:
 def hash_pages(pages: Sequence[Page]) -> None:
     """Compute the nodes of the pages that have none."""
     unknown = [page for page in pages if page.root is None]
-    for start in range(0, len(unknown), _HASHED_AT_ONCE):
-        some = unknown[start : start + _HASHED_AT_ONCE]
-        for page, root in zip(some, roots_of(_gather(some)), strict=True):
-            page.root = root
+    for start in range(0, len(unknown), AT_ONCE):
+        some = unknown[start : start + AT_ONCE]
+        set_roots(some, gather(some))
+
+
+def set_roots(pages: Sequence[Page], words: Words) -> None:
+    """Compute the nodes of all pages, whose words are given as [n, 1024]."""
+    for page, root in zip(pages, roots_of(words), strict=True):
+        page.root = root
 
 
 def roots_of(words: Words) -> list[bytes]:
@@ -113,5 +145,9 @@ def roots_of(words: Words) -> list[bytes]:
     return [flat[at : at + 32] for at in range(0, len(flat), 32)]
 
 
-def _gather(pages: Collection[Page]) -> Words:
-    return np.stack([page.words for page in pages])
+def gather(pages: Collection[Page]) -> Words:
+    """Words of n ≥ 1 pages as one array [n, 1024]."""
+    words = np.empty((len(pages), PAGE_WORDS), dtype=np.uint32)
+    for k, page in enumerate(pages):
+        words[k] = page.words
+    return words

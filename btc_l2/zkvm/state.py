@@ -157,6 +157,12 @@ class Machine:
         """Replace whole pages of memory (not the reserved page)."""
         self.memory.put_pages(numbers, pages)
 
+    def restore(self, numbers: Sequence[int], pages: Sequence[Page]) -> None:
+        """Replace whole pages, also the reserved page: registers and control are then what stands there."""
+        self._write_reserved_page()
+        self.memory.put_pages(numbers, pages)
+        self._read_reserved_page()
+
     def _write_reserved_page(self) -> None:
         if not self._dirty:
             return

@@ -3,42 +3,53 @@
 Position i is the state after i steps: root_at(0) is the start, root_at(steps) the end. An exited machine steps to
 itself, so every later position has the root of the end and costs nothing.
 
-A snapshot shares with its neighbours all pages that no step between them wrote. When there are too many of them, or
-their pages take too much memory, every second one goes and the distance doubles: a long run keeps a bounded number.
+Snapshots keep what was written since the one before them, in a file without a name or, given a folder, in files that
+survive the process: the same machine and folder later give the same trace, run as far as its last snapshot. When
+there are too many, or their pages take too much of the disk, every second one goes and the distance doubles. Where the
+distance has become long, a question keeps finer snapshots of the interval that it walked through: so a search that
+narrows pays for one interval once, and a sixty-fourth of it from then on (`docs/traces.md`).
 """
 
 from __future__ import annotations
 
 import tempfile
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
+from typing import BinaryIO, cast
 
 from btc_l2.zkvm.fast import run
-from btc_l2.zkvm.layout import PAGE_BYTES, PAGE_WORDS
-from btc_l2.zkvm.page import Page
+from btc_l2.zkvm.layout import PAGE_BYTES
+from btc_l2.zkvm.pagefile import SLOT_COST, PageFile
+from btc_l2.zkvm.snapshot_index import SnapshotFolder
+from btc_l2.zkvm.snapshots import Snapshot, Snapshots
 from btc_l2.zkvm.state import Machine
-from taproot.errors import InvalidInput, Unavailable
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 
 SNAPSHOT_EVERY = 1 << 24  # steps, at first: some 40 ms of running
-MAX_SNAPSHOTS = 128
-MEMORY_LIMIT = 1 << 30  # bytes of pages that the snapshots may keep in memory
-_RECENT = 8  # machines asked for lately: the next question is often just behind them
+MAX_SNAPSHOTS = 1024
+DISK_LIMIT = 4 << 30  # bytes of pages that the snapshots may keep
+FINE_FROM = 1 << 25  # steps between snapshots from which on a question keeps finer ones
+_FINER = 64  # times
+_INTERVALS = 3  # with finer snapshots: as many as positions in one round of a search
+_RECENT_BYTES = 32 << 20  # of pages in memory that states asked for lately may hold
+_RECENT = 8
 
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A state that is kept, and how many pages it does not share with the snapshot before it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """A tracked machine at a position, and the snapshot (None: the start) that it has changed from."""
 
     position: int
     machine: Machine
-    new_pages: int = 0
+    origin: Snapshot | None
+
+    @property
+    def held(self) -> int:
+        """Bytes of pages that it alone holds in memory."""
+        return len(self.machine.memory.changed or ()) * PAGE_BYTES
 
 
 class Trace:
@@ -48,46 +59,66 @@ class Trace:
         self,
         machine: Machine,
         snapshot_every: int = SNAPSHOT_EVERY,
-        memory_limit: int = MEMORY_LIMIT,
+        disk_limit: int = DISK_LIMIT,
         directory: Path | None = None,
     ) -> None:
-        """`snapshot_every` in steps, `memory_limit` in bytes; `directory`: where pages go instead of memory."""
+        """`snapshot_every` in steps, `disk_limit` in bytes; `directory`: where the trace lives on, and is continued.
+
+        InvalidInput if the folder is another machine's, VerificationFailed if it is damaged, Unavailable if it cannot
+        be used.
+        """
         if snapshot_every < 1:
             raise InvalidInput(f"snapshots every {snapshot_every} steps are impossible; give at least 1")
         self._every = snapshot_every
-        self._memory_limit = memory_limit
-        self._directory = directory
-        self._snapshots = [Snapshot(0, machine.copy())]
-        self._end = self._snapshots[0]
-        self._recent: dict[int, Snapshot] = {}
+        self._disk_limit = disk_limit
+        self._start = machine.copy()
+        self._folder: SnapshotFolder | None = None
+        self._snapshots: Snapshots | None = None
+        self._recent: dict[int, _State] = {}
+        self._finer: dict[int, Trace] = {}
         self._roots: dict[int, bytes] = {}
+        self._end: _State | None = None
+        if directory is not None:
+            self._open(directory)
 
     @property
     def steps(self) -> int:
         """Steps made so far; after the exit: the length of the run."""
-        return self._end.position
+        return self._end.position if self._end is not None else 0
 
     @property
     def final(self) -> Machine:
         """A copy of the state after `steps` steps."""
-        return self._end.machine.copy()
+        return self._last.machine.copy()
+
+    @property
+    def positions(self) -> list[int]:
+        """Where snapshots are, ascending; the start is none."""
+        return [snapshot.position for snapshot in self._snapshots.kept] if self._snapshots is not None else []
 
     def run(self, max_steps: int | None = None, progress: Progress | None = None) -> int:
         """Run on until the exit, or until `max_steps` steps in all are made; the number of steps made in all.
 
-        `progress` is called with that number at every snapshot.
+        `progress` is called with that number at every snapshot. In a folder the end is kept too. Unavailable if the
+        snapshots find no room; the trace is then as long as it was at the last one.
         """
-        done, machine = self._end.position, self._end.machine.copy()
-        while not machine.exited and (max_steps is None or done < max_steps):
-            to_snapshot = self._every - done % self._every
-            made = run(machine, to_snapshot if max_steps is None else min(to_snapshot, max_steps - done))
-            done += made
-            self._end = Snapshot(done, machine.copy())
-            if made == to_snapshot:
-                self._keep(done, machine)
+        end = self._last
+        while not end.machine.exited and (max_steps is None or end.position < max_steps):
+            to_snapshot = self._every - end.position % self._every
+            wanted = to_snapshot if max_steps is None else min(to_snapshot, max_steps - end.position)
+            ahead = _ahead(end, wanted)
+            if ahead.position - end.position == to_snapshot:
+                ahead = self._keep(ahead)
+            self._end = end = ahead
             if progress is not None:
-                progress(done)
-        return done
+                progress(end.position)
+        if self._folder is not None and end.machine.memory.changed:
+            self._end = end = self._keep(end)
+        return end.position
+
+    def keep(self) -> None:
+        """A snapshot of the state after `steps` steps that stays, however many there are."""
+        self._end = self._keep(self._last, pinned=True)
 
     def root_at(self, position: int) -> bytes:
         """Root of the state after `position` steps; InvalidInput if the run has not come so far."""
@@ -97,85 +128,153 @@ class Trace:
         """Roots at several positions, in the order given; one pass over the run."""
         wanted = [self._clip(position) for position in positions]
         for position in sorted(set(wanted) - self._roots.keys()):
-            self._roots[position] = self._state(position).root()
+            self._roots[position] = self._root(position)
         return [self._roots[position] for position in wanted]
 
     def machine_at(self, position: int) -> Machine:
         """A machine in the state after `position` steps."""
-        return self._state(self._clip(position)).copy()
+        return self._machine(self._clip(position)).copy()
+
+    def close(self) -> None:
+        """Give the folder to others. Nothing can be run or asked any more."""
+        self._recent.clear()
+        self._finer.clear()
+        if self._folder is not None:
+            self._folder.close()
+
+    @property
+    def _last(self) -> _State:
+        if self._end is None:
+            self._end = self._state_of(None)
+        return self._end
+
+    @property
+    def _kept(self) -> Snapshots:
+        """The snapshots; their file is made when the first is taken or asked for."""
+        if self._snapshots is None:
+            self._snapshots = Snapshots(self._start, PageFile(_scratch(), tempfile.gettempdir()))
+        return self._snapshots
+
+    def _open(self, directory: Path) -> None:
+        """Take over what the folder holds; the last state is checked against its root."""
+        self._folder = SnapshotFolder(directory, self._start.endian, self._start.root())
+        self._snapshots = Snapshots(self._start, self._folder.file)
+        for snapshot in self._folder.load(self._disk_limit // PAGE_BYTES):
+            self._snapshots.add(snapshot)
+        last = self._snapshots.before(1 << 64)
+        self._end = self._state_of(last)
+        if last is not None and self._end.machine.root() != last.root:
+            raise VerificationFailed(
+                f"{directory} does not give the state at step {last.position}; its root is another; remove the "
+                "folder and run again"
+            )
 
     def _clip(self, position: int) -> int:
         """The position, or the end for one behind the exit."""
         if 0 <= position <= self.steps:
             return position
-        if position > self.steps and self._end.machine.exited:
+        if position > self.steps and self._last.machine.exited:
             return self.steps
         raise InvalidInput(f"position {position} is not in the run; it has {self.steps} steps; run it further")
 
-    def _state(self, position: int) -> Machine:
+    def _root(self, position: int) -> bytes:
+        snapshot = self._snapshots.before(position) if self._snapshots is not None else None
+        if snapshot is not None and snapshot.position == position:
+            return snapshot.root
+        return self._machine(position).root()
+
+    def _machine(self, position: int) -> Machine:
+        """The state at a position; not to be changed."""
         start = self._nearest(position)
+        if start is not None and position - start.position < FINE_FROM:
+            return self._walk(start, position).machine
+        snapshot = self._kept.before(position)
+        first = snapshot.position if snapshot is not None else 0
+        if position - first < FINE_FROM:
+            return self._walk(self._state_of(snapshot), position).machine
+        return self._finer_trace(snapshot, first, position)._machine(position - first)
+
+    def _nearest(self, position: int) -> _State | None:
+        """The state at hand that is closest before the position, unless a snapshot is closer."""
+        snapshot = self._snapshots.before(position) if self._snapshots is not None else None
+        states = [state for state in (self._last, *self._recent.values()) if state.position <= position]
+        best = max(states, key=lambda state: state.position, default=None)
+        return best if best is not None and (snapshot is None or best.position >= snapshot.position) else None
+
+    def _walk(self, start: _State, position: int) -> _State:
         if start.position == position:
-            return start.machine
-        machine = start.machine.copy()
-        run(machine, position - start.position)
-        self._recent[position] = Snapshot(position, machine)
-        if len(self._recent) > _RECENT:
-            self._recent.pop(next(iter(self._recent)))
-        return machine
+            return start
+        state = _ahead(start, position - start.position)
+        self._recent[position] = state
+        held = sum(recent.held for recent in self._recent.values())
+        while len(self._recent) > 1 and (held > _RECENT_BYTES or len(self._recent) > _RECENT):
+            held -= self._recent.pop(next(iter(self._recent))).held
+        return state
 
-    def _nearest(self, position: int) -> Snapshot:
-        """The kept state closest before the position."""
-        found = bisect_right(self._snapshots, position, key=lambda kept: kept.position) - 1
-        candidates = (self._snapshots[found], self._end, *self._recent.values())
-        return max((kept for kept in candidates if kept.position <= position), key=lambda kept: kept.position)
+    def _state_of(self, snapshot: Snapshot | None) -> _State:
+        """The state of a snapshot or of the start, as near to a state at hand as it can be."""
+        kept = self._kept
+        like = next(reversed(self._recent.values()), self._end)
+        machine, origin = (like.machine, like.origin) if like is not None else (self._start, None)
+        restored = kept.restore(kept.layout(snapshot), machine, kept.layout(origin))
+        return _State(snapshot.position if snapshot else 0, restored, snapshot)
 
-    def _keep(self, done: int, machine: Machine) -> None:
-        pages = _new_pages(machine, self._snapshots[-1].machine)
-        if self._directory is not None:
-            _move_to_disk(pages, self._directory)
-        self._snapshots.append(Snapshot(done, machine.copy(), len(pages)))
-        while len(self._snapshots) > 2 and self._too_much():
+    def _finer_trace(self, snapshot: Snapshot | None, first: int, position: int) -> Trace:
+        """The interval behind a snapshot as a trace of its own, run as far as the position."""
+        finer = self._finer.pop(first, None)
+        if finer is None:
+            every = max(FINE_FROM // 2, self._every // _FINER)
+            finer = Trace(self._state_of(snapshot).machine, every, self._disk_limit // _INTERVALS)
+            if len(self._finer) == _INTERVALS:
+                self._finer.pop(next(iter(self._finer)))
+        self._finer[first] = finer  # the last one asked is the last to go
+        finer.run(position - first)
+        return finer
+
+    def _keep(self, state: _State, pinned: bool = False) -> _State:
+        """Take a snapshot of a state, as of now the end; the same state, its pages in the file."""
+        snapshots = self._kept
+        snapshot, pages = snapshots.take(state.position, state.machine, pinned)
+        try:
+            if self._folder is not None:
+                self._folder.append(snapshot)
+        except Unavailable:
+            snapshots.file.free(snapshot.slots)
+            raise
+        snapshots.add(snapshot)
+        snapshots.file.hand_over(pages, snapshot.slots)
+        state.machine.memory.track()
+        self._thin()
+        return _State(state.position, state.machine, snapshot)
+
+    def _thin(self) -> None:
+        snapshots = self._kept
+        while len(snapshots) > 1 and self._every < 1 << 63 and self._too_much(snapshots):
             self._every *= 2
-            self._snapshots = _recount([kept for kept in self._snapshots if kept.position % self._every == 0])
+            self._recent.clear()  # their origin may be left out
+            kept, freed = snapshots.thinned(self._every)
+            if self._folder is not None:
+                self._folder.rewrite(kept)
+            snapshots.replace(kept, freed)
 
-    def _too_much(self) -> bool:
-        held = 0 if self._directory is not None else sum(kept.new_pages for kept in self._snapshots) * PAGE_BYTES
-        return len(self._snapshots) > MAX_SNAPSHOTS or held > self._memory_limit
-
-
-def _recount(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """The same snapshots with new pages counted against their neighbours of now."""
-    later = (
-        Snapshot(kept.position, kept.machine, len(_new_pages(kept.machine, before.machine)))
-        for before, kept in pairwise(snapshots)
-    )
-    return [snapshots[0], *later]
+    def _too_much(self, snapshots: Snapshots) -> bool:
+        return len(snapshots) > MAX_SNAPSHOTS or snapshots.file.used * SLOT_COST > self._disk_limit
 
 
-def _new_pages(machine: Machine, before: Machine) -> list[Page]:
-    """Pages of a machine that an earlier one does not share."""
-    pages: list[Page] = []
-    for region, content in machine.memory.regions.items():
-        old = before.memory.regions.get(region)
-        if old is not content:
-            known = old.pages if old is not None else {}
-            pages += [page for number, page in content.pages.items() if known.get(number) is not page]
-    return pages
+def _ahead(state: _State, steps: int) -> _State:
+    """The state some steps later; the one given does not change."""
+    machine = state.machine.copy()
+    machine.memory.track()
+    made = run(machine, steps)
+    assert machine.memory.changed is not None
+    machine.memory.changed |= state.machine.memory.changed or set()
+    return _State(state.position + made, machine, state.origin)
 
 
-def _move_to_disk(pages: Sequence[Page], directory: Path) -> None:
-    """Keep the words of the pages in a file that has no name and goes with the last of them."""
-    if not pages:
-        return
+def _scratch() -> BinaryIO:
     try:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            for page in pages:
-                file.write(page.words.tobytes())
-            file.flush()
-            stored = np.memmap(file, dtype=np.uint32, mode="r", shape=(len(pages), PAGE_WORDS))
+        return cast(BinaryIO, tempfile.TemporaryFile(buffering=0))
     except OSError as error:
         raise Unavailable(
-            f"cannot keep snapshots in {directory}; {error.strerror}; give a folder with space"
+            f"cannot keep snapshots in {tempfile.gettempdir()}; {error.strerror}; set TMPDIR to a folder with space"
         ) from error
-    for page, words in zip(pages, stored, strict=True):
-        page.words = words

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from btc_l2.zkvm import trace as trace_module
+from btc_l2.zkvm.blobs import blob_root
 from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.page import Page
+from btc_l2.zkvm.pagefile import SLOT_COST
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
 from btc_l2.zkvm.trace import Trace
-from taproot.errors import InvalidInput, Unavailable
+from taproot.errors import InvalidInput
 from tests.zkvm.programs import DATA, encode, machine_with, random_machine
 
 
@@ -122,40 +124,96 @@ def test_thinned_snapshots_give_the_same_roots(every: int, most: int, positions:
         patch.setattr(trace_module, "MAX_SNAPSHOTS", most)
         thinned = Trace(writer(400), snapshot_every=every)
         thinned.run()
-    assert len(thinned._snapshots) <= most
+    assert len(thinned.positions) <= most
     assert thinned.roots_at(positions) == plain.roots_at(positions)
 
 
-def test_snapshots_stay_within_the_memory_limit() -> None:
-    limit = 40 * 4096
-    trace = Trace(writer(400), snapshot_every=10, memory_limit=limit)
+def test_snapshots_stay_within_the_disk_limit() -> None:
+    limit = 40 * SLOT_COST
+    trace = Trace(writer(400), snapshot_every=10, disk_limit=limit)
     trace.run()
-    pages = {id(page) for kept in trace._snapshots for page in all_pages(kept.machine)}
-    first = len(all_pages(trace._snapshots[0].machine))
-    assert (len(pages) - first) * 4096 <= limit or len(trace._snapshots) == 2
+    assert trace._kept.file.used * SLOT_COST <= limit or len(trace.positions) == 1
     plain = Trace(writer(400))
     plain.run()
     assert trace.roots_at(range(0, 2002, 333)) == plain.roots_at(range(0, 2002, 333))
 
 
-def all_pages(machine: Machine) -> list[object]:
+def test_a_copy_keeps_its_state_when_the_snapshot_it_came_from_is_left_out() -> None:
+    """The pages of a machine that was handed out may stand in slots that get another content later."""
+    trace = Trace(writer(4000), snapshot_every=10, disk_limit=300 * SLOT_COST)
+    trace.run(max_steps=500)
+    copies = {position: trace.machine_at(position) for position in (40, 50, 333, 490)}
+    before = trace.positions
+    trace.run()
+    assert not set(before) <= set(trace.positions)
+    plain = Trace(writer(4000))
+    plain.run()
+    for position, machine in copies.items():
+        for page in all_pages(machine):
+            page.root = None
+        for region in machine.memory.regions.values():
+            region.root = None
+        assert machine.root() == plain.root_at(position)
+
+
+def all_pages(machine: Machine) -> list[Page]:
     return [page for region in machine.memory.regions.values() for page in region.pages.values()]
 
 
-def test_snapshots_on_disk_give_the_same_roots_and_leave_no_files(tmp_path: Path) -> None:
-    plain, stored = Trace(writer(400)), Trace(writer(400), snapshot_every=50, directory=tmp_path)
+def test_pages_of_snapshots_are_not_held_in_memory() -> None:
+    trace = Trace(writer(400), snapshot_every=1000)
+    trace.run(max_steps=1000)
+    held = [page for page in all_pages(trace._last.machine) if page._words is not None]
+    assert len(held) < 5 < len(all_pages(trace._last.machine))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 40), st.lists(st.integers(0, 2002), min_size=1, max_size=12))
+def test_finer_snapshots_of_an_interval_give_the_same_roots(fine: int, positions: list[int]) -> None:
+    plain = Trace(writer(400))
     plain.run()
-    stored.run()
-    assert stored.roots_at(range(0, 2002, 99)) == plain.roots_at(range(0, 2002, 99))
-    machine = stored.machine_at(777)
-    run(machine, 100)
-    assert machine.root() == plain.root_at(877)
-    assert list(tmp_path.iterdir()) == []
+    coarse = Trace(writer(400), snapshot_every=1 << 10)
+    coarse.run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trace_module, "FINE_FROM", fine)
+        assert [coarse.root_at(position) for position in positions] == plain.roots_at(positions)
 
 
-def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable):
-        Trace(writer(400), snapshot_every=50, directory=tmp_path / "missing").run()
+def test_a_search_that_narrows_walks_through_an_interval_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace(writer(20_000), snapshot_every=1 << 14)
+    trace.run()
+    monkeypatch.setattr(trace_module, "FINE_FROM", 1 << 8)
+    made: list[int] = []
+    monkeypatch.setattr(trace_module, "run", lambda machine, limit: made.append(limit) or run(machine, limit))
+    low, width = 3 << 14, 1 << 14
+    while width > 1:
+        width //= 4
+        trace.roots_at([low + k * width for k in (1, 2, 3)])
+        low += 2 * width
+    assert sum(made) < 2 << 14  # from the snapshot each time it would be 3 · 7 times the half
+
+
+def test_a_slot_that_is_mapped_over_written_pages_and_mapped_again_is_restored() -> None:
+    """Mapped nodes come, hide pages of the start and change; every state between is that of stepping there."""
+    blobs = {blob_root(data, "big"): data for data in (bytes(range(256)) * 20, b"another" * 999)}
+    words: list[int] = []
+    for root in blobs:
+        for k in range(8):
+            word = int.from_bytes(root[4 * k : 4 * k + 4], "little")
+            words += [encode("LUI", rt=8 + k, low=word >> 16), encode("ORI", rs=8 + k, rt=8 + k, low=word & 0xFFFF)]
+        words += [encode("SYSCALL_MAP"), encode("LW", rs=5, rt=6), encode("SW", rs=7, rt=6)]
+    machine = machine_with([*words, encode("SYSCALL_HALT")], {4: 1, 5: 0xC400_0000, 7: DATA})
+    machine.memory.blobs = Machine("big", blobs).memory.blobs
+    machine.store_word(0xC400_0000, 77)  # a page that the first MAP hides
+    expected = roots_by_stepping(machine, len(words) + 1)
+    for every in (1, 3, 17):
+        trace = Trace(machine, snapshot_every=every)
+        trace.run()
+        order = random.Random(every).sample(range(len(expected)), len(expected))
+        assert trace.roots_at(order) == [expected[position] for position in order]
+        assert [trace.machine_at(p).load_word(0xC400_0000) for p in (0, 18, len(words) + 1)] == [
+            77, int.from_bytes(bytes(range(4)), "big"), int.from_bytes(b"anot", "big")
+        ]  # fmt: skip
 
 
 def test_a_distance_of_no_steps_is_refused() -> None:
