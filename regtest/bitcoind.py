@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from btc_l2.chain.rpc import RpcChain, connect
+from regtest.core_build import core_program
 from regtest.node_install import DEFAULT_FOLDER
 from taproot.errors import TimedOut, Unavailable
 
@@ -56,6 +57,19 @@ def find_bitcoind() -> Path:
     if fetched.exists():
         return fetched
     raise Unavailable("no bitcoind found: run `make bitcoind`, install one, or set BITCOIND to its path")
+
+
+def find_core() -> Path:
+    """Path of Bitcoin Core's bitcoind: what `BITCOIND_CORE` names, else what `make bitcoind-core` has built.
+
+    Raises Unavailable, saying how to get one.
+    """
+    named = os.environ.get("BITCOIND_CORE")
+    path = shutil.which(named or core_program())
+    if path is None:
+        what = f"BITCOIND_CORE is {named}, which cannot be run" if named else "no bitcoind of Bitcoin Core found"
+        raise Unavailable(f"{what}: run `make bitcoind-core` or set BITCOIND_CORE to a path")
+    return Path(path)
 
 
 def find_version(binary: Path) -> str:

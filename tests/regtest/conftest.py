@@ -45,9 +45,12 @@ def make_stage(workshop: Workshop) -> Iterator[MakeStage]:
     """A stage on a new embedded chain; `wrap` may stand between the parties and the chain."""
     with ExitStack() as stack:
 
-        def make(plot: Plot, folder: Path | None = None, wrap: Callable[[Chain], Chain] = lambda chain: chain) -> Stage:
+        def make(
+            plot: Plot, folder: Path | None = None, wrap: Callable[[Chain], Chain] = lambda chain: chain,
+            challengers: int = 2,
+        ) -> Stage:  # fmt: skip
             chain = stack.enter_context(EmbeddedChain())
-            return Stage(wrap(chain), plot, folder, workshop=workshop)
+            return Stage(wrap(chain), plot, folder, workshop=workshop, challengers=challengers)
 
         yield make
 
