@@ -28,6 +28,7 @@ from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 
 SNAPSHOT_EVERY = 1 << 24  # steps, at first: some 40 ms of running
 MAX_SNAPSHOTS = 1024
+LEAST_SNAPSHOTS = 8  # so many are kept even where their pages exceed the limit
 DISK_LIMIT = 4 << 30  # bytes of pages that the snapshots may keep
 FINE_FROM = 1 << 25  # steps between snapshots from which on a question keeps finer ones
 _FINER = 64  # times
@@ -112,7 +113,7 @@ class Trace:
             self._end = end = ahead
             if progress is not None:
                 progress(end.position)
-        if self._folder is not None and end.machine.memory.changed:
+        if self._folder is not None and end.position != (end.origin.position if end.origin else 0):
             self._end = end = self._keep(end)
         return end.position
 
@@ -249,7 +250,7 @@ class Trace:
 
     def _thin(self) -> None:
         snapshots = self._kept
-        while len(snapshots) > 1 and self._every < 1 << 63 and self._too_much(snapshots):
+        while self._too_much(snapshots):
             self._every *= 2
             self._recent.clear()  # their origin may be left out
             kept, freed = snapshots.thinned(self._every)
@@ -258,7 +259,8 @@ class Trace:
             snapshots.replace(kept, freed)
 
     def _too_much(self, snapshots: Snapshots) -> bool:
-        return len(snapshots) > MAX_SNAPSHOTS or snapshots.file.used * SLOT_COST > self._disk_limit
+        most = MAX_SNAPSHOTS if snapshots.file.used * SLOT_COST <= self._disk_limit else LEAST_SNAPSHOTS
+        return len(snapshots) > most and self._every < snapshots.kept[-1].position
 
 
 def _ahead(state: _State, steps: int) -> _State:
