@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from btc_l2.cli.output import note
-from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.fast import ALL_PAGES, room_for, run
 from btc_l2.zkvm.layout import PROGRAM_END
 from btc_l2.zkvm.outcome import ADDRESS_LOAD, BREAKPOINT, RUNNING, may_load
 from btc_l2.zkvm.state import Machine
@@ -40,17 +41,22 @@ class Run:
         return round(self.steps / self.seconds) if self.seconds else 0
 
 
-def execute(machine: Machine, limit: int, stop: int | None = None, reference: bool = False) -> Run:
-    """Run in place until the exit, `limit` steps or the first state with PC = `stop` (which may be the first)."""
+def execute(
+    machine: Machine, limit: int, stop: int | None = None, reference: bool = False, max_pages: int = ALL_PAGES
+) -> Run:
+    """Run in place until the exit, `limit` steps or the first state with PC = `stop` (which may be the first).
+
+    Unavailable where the guest takes more than `max_pages` pages of memory.
+    """
     if not reference:
         warm()  # the seconds of the compiler are not those of the machine
     start = time.perf_counter()
     if reference or (stop is not None and may_load(stop) and stop >= PROGRAM_END):
-        steps = _in_chunks(machine, limit, READABLE_CHUNK, lambda state, count: _walk(state, count, stop))
+        steps = _in_chunks(machine, limit, READABLE_CHUNK, lambda state, count: _walk(state, count, stop, max_pages))
     elif stop is None:
-        steps = _in_chunks(machine, limit, COMPILED_CHUNK, run)
+        steps = _in_chunks(machine, limit, COMPILED_CHUNK, partial(run, max_pages=max_pages))
     else:
-        steps = _run_to(machine, limit, stop)
+        steps = _run_to(machine, limit, stop, max_pages)
     return Run(machine, steps, time.perf_counter() - start)
 
 
@@ -69,8 +75,9 @@ def _in_chunks(machine: Machine, limit: int, chunk: int, advance: Advance) -> in
     return done
 
 
-def _walk(machine: Machine, limit: int, stop: int | None) -> int:
+def _walk(machine: Machine, limit: int, stop: int | None, max_pages: int) -> int:
     """The readable step, again and again; fewer than `limit` steps only after the exit or at the stop address."""
+    room_for(machine, max_pages)
     for made in range(limit):
         if machine.exited or machine.control.pc == stop:
             return made
@@ -78,7 +85,7 @@ def _walk(machine: Machine, limit: int, stop: int | None) -> int:
     return limit
 
 
-def _run_to(machine: Machine, limit: int, stop: int) -> int:
+def _run_to(machine: Machine, limit: int, stop: int, max_pages: int) -> int:
     """Run the compiled machine against a trap at `stop`; the trapping step is undone and not counted."""
     if machine.control.pc == stop:
         return 0
@@ -86,7 +93,7 @@ def _run_to(machine: Machine, limit: int, stop: int) -> int:
     covered = machine.load_word(stop) if fetched else 0
     if fetched:
         machine.store_word(stop, BREAK)
-    steps = _in_chunks(machine, limit, COMPILED_CHUNK, run)
+    steps = _in_chunks(machine, limit, COMPILED_CHUNK, partial(run, max_pages=max_pages))
     if fetched and machine.load_word(stop) == BREAK:  # else the guest has written there itself
         machine.store_word(stop, covered)
     if machine.control.pc == stop and machine.trap == (BREAKPOINT if fetched else ADDRESS_LOAD):

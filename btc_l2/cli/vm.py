@@ -33,6 +33,8 @@ from btc_l2.cli.output import print_document
 if TYPE_CHECKING:
     from btc_l2.cli.execution import Run
 
+PAGES_OF_A_MIB = 256
+
 app = typer.Typer(help="Run programs on the zkMIPS machine.", no_args_is_help=True)
 app.command("step")(vm_debug.show_step)
 app.command("disasm")(vm_debug.disassemble_program)
@@ -54,6 +56,7 @@ def run_program(
     blobs: Blobs = None,
     stop_pc: Annotated[str | None, typer.Option(metavar="ADDR", help="Stop before this address or symbol.")] = None,
     max_steps: Annotated[int, typer.Option(min=0, help="Stop after so many steps.")] = MOST_STEPS,
+    max_memory: Annotated[int, typer.Option(min=1, metavar="MIB", help="Most memory that the guest may use.")] = 1024,
     dump: Annotated[list[str] | None, typer.Option(metavar="ADDR:LEN", help="Show memory at the end.")] = None,
     kernel: Kernel = True,
     linux: Linux = False,
@@ -67,7 +70,7 @@ def run_program(
     program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin, blobs)
     ranges = [program.find_range(text) for text in dump or []]
     stop = program.find_address(stop_pc) if stop_pc is not None else None
-    done = execute(program.machine(), max_steps, stop, not kernel)
+    done = execute(program.machine(), max_steps, stop, not kernel, max_memory * PAGES_OF_A_MIB)
     tell = _describe_run if as_json else _tell_run
     print_document(tell(done, ranges, program.linux), as_json)
 

@@ -58,16 +58,20 @@ class Arena:
         """A new run: a tier that the last one has rejected may be taken again."""
         self._tiers.begin()
 
-    def run(self, machine: Machine, limit: int, loop: Loop | None = None, translated: bool = True) -> int:
+    def run(
+        self, machine: Machine, limit: int, loop: Loop | None = None, translated: bool = True, new_pages: int = _PAGES
+    ) -> int:
         """Run up to `limit` steps of the ordinary course; the number made. `loop` is taken in place of `run_steps`.
 
-        `translated`: an installed tier may be used (never with another loop).
+        `translated`: an installed tier may be used (never with another loop). It stops before a step that would write
+        one more page than `new_pages`.
         """
         from btc_l2.zkvm.kernel.loop import run_steps, run_translated
 
         self._bring_in(machine)
         if self._missing[:_PROGRAM_REGIONS].any():
             return 0  # a state that no honest run reaches: the loop takes program memory for granted
+        self._words[0] = new_pages  # for `kernel.memory.mark_page`
         registers, control = self._state[:REGISTERS], self._state[_CONTROL]
         registers[:], control[:] = machine.registers, machine.control
         flip = np.uint32(3 if machine.endian == "big" else 0)

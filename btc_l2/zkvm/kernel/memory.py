@@ -98,29 +98,35 @@ def store(i: np.uint32, op: np.uint32, r: U32, c: U32, mem: U32, dirty: U8, flip
     address = np.uint32(r[rs(i)] + simm(i))
     w = word_index(address)
     if op == 0x2B:
-        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty):
+        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty, mem):
             return False
         mem[w] = r[rt(i)]
     elif op == 0x38:
-        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty):
+        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty, mem):
             return False
         store_linked(i, r, c, mem, address)
     else:
-        if np.uint32(address - LOW) >= SPAN or (op == 0x29 and address & N1) or not mark_page(address, dirty):
+        if np.uint32(address - LOW) >= SPAN or (op == 0x29 and address & N1) or not mark_page(address, dirty, mem):
             return False
         store_part(i, op, r, mem, address, flip)
     return True
 
 
 @inlined
-def mark_page(address: np.uint32, dirty: U8) -> bool:
-    """Mark the page as written; False if it holds translated code: then the arena has to know before the store."""
+def mark_page(address: np.uint32, dirty: U8, mem: U32) -> bool:
+    """Mark the page as written; False if it holds translated code: then the arena has to know before the store.
+
+    False also if no more pages may be marked. How many may is in word 0: no guest can look into the null guard.
+    """
     page = np.uint32(address >> N12)
     if dirty[page] == _WRITTEN:
         return True
     if dirty[page] != _CLEAN:
         dirty[page] = _TOUCHED
         return False
+    if mem[N0] == 0:
+        return False
+    mem[N0] = np.uint32(mem[N0] - N1)
     dirty[page] = _WRITTEN
     return True
 
