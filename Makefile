@@ -9,7 +9,7 @@ COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing
 RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: setup demo test test-long check docs lock bench bitcoind bitcoind-core matrix oracles guests guests-check clean
+.PHONY: setup demo test test-long check model docs lock bench bitcoind bitcoind-core matrix oracles guests guests-check clean
 setup: $(WARM)
 	@:
 
@@ -52,6 +52,10 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python docs/generate.py --check
+
+# Every play of the presigned graph, with all its times; then graphs with seeded mistakes, each of which must be found.
+model: setup
+	@$(BIN)/python -m challenger.model
 
 # docs/costs.md and docs/spec/instructions.md
 docs: setup

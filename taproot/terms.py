@@ -50,10 +50,10 @@ class Terms:
     arities: tuple[int, ...] = (4,) * 14
     confirmations: int = 2
     reaction: int = 6
-    move_delay: int = 12
+    move_delay: int = 13
     challenge_delay: int = 24
     refund_delay: int = 144
-    exit_delay: int = 1008
+    exit_delay: int = 2016
     margin: int = 6
 
     def __post_init__(self) -> None:
@@ -93,8 +93,13 @@ class Terms:
 
     @property
     def slash_delay(self) -> int:
-        """Blocks after `total_delay` within which an honest operator has take2 and the slash confirmed."""
-        return self.move_delay + 2 * self.reaction
+        """Blocks after `total_delay` within which an honest operator has take2 and the slash confirmed.
+
+        Before take2 nothing ends a challenger's turn: he can spare all his moves for the time after it, make each in a
+        race against the slash, and wait for the answer to it. Two reactions: his `leave` in the blocks of the kickoff,
+        and take2.
+        """
+        return 2 * self.reaction + self.challenger_moves * (self.move_delay + 2 * self.reaction)
 
     @property
     def first_turn_value(self) -> Sats:
@@ -252,7 +257,8 @@ def _check_delays(terms: Terms) -> None:
     _above("confirmations", t.confirmations, 0, "an unconfirmed move can change")
     _above("margin", t.margin, 0, "two timelocks must not end in the same block")
     _above("reaction", t.reaction, t.confirmations, "confirmations: a move is answered at that depth, then confirms")
-    _above("move_delay", t.move_delay, t.reaction, "reaction: who answers in time must not time out")
+    needed = (1 + len(t.stakes)) * t.reaction
+    _above("move_delay", t.move_delay, needed, "a reaction for the answer, one for each stake that leaves meanwhile")
     needed = _TRANSACTIONS_BEFORE_VETO * t.reaction
     _above("challenge_delay", t.challenge_delay, needed, "three reactions: fan, challenge and veto come before take1")
     _above("refund_delay", t.refund_delay, 2 * t.reaction, "two reactions: confirm must be buried before a refund")

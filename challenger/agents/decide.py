@@ -59,7 +59,8 @@ def _settled(view: View, since: int, confirmations: int) -> bool:
 def plan_operator(view: View, terms: Terms, games: Collection[Tracked], prover: TraceProver) -> list[Step]:
     """The operator's steps.
 
-    He answers on his turns also when a take is due: it might not get into a block before his time is over.
+    He answers on his turns also when a take is due: it might not get into a block before his time is over; and after
+    take2, while the challenger has a bond: else one who spared a move until then could not be slashed.
     """
     kickoff = view.confirmed("kickoff")
     if kickoff is None:
@@ -70,7 +71,8 @@ def plan_operator(view: View, terms: Terms, games: Collection[Tracked], prover: 
             *(s for g in games for s in _operator_turn(view, terms, g, prover)),
         ]
     if view.depth("take2") >= terms.confirmations:
-        return [s for g in games for s in _slash(view, terms, g)]
+        owing = [g for g in games if _standing_bond(view, g) is not None]
+        return [s for g in owing for s in (*_slash(view, terms, g), *_operator_turn(view, terms, g, prover))]
     return []
 
 
@@ -90,14 +92,18 @@ def _operator_turn(view: View, terms: Terms, game: Tracked, prover: TraceProver)
 
 def _slash(view: View, terms: Terms, game: Tracked) -> list[Step]:
     """After take2: a challenger who let his turn pass pays out of his bond."""
-    j = game.game.given.challenger
-    if game.ended or game.mover is not Role.CHALLENGER or not is_due(view, game.since, terms.move_delay):
+    j, variant = game.game.given.challenger, _standing_bond(view, game)
+    if variant is None or game.ended or game.mover is not Role.CHALLENGER:
         return []
-    if not view.is_spent(bond_name(j)):
-        return [Step(f"{j}/slash.{game.state.turn}@bond", game=j)]
-    if not view.is_spent(leaving_name(bond_name(j))):
-        return [Step(f"{j}/slash.{game.state.turn}@leaving", game=j)]
-    return []
+    return [Step(f"{j}/slash.{game.state.turn}@{variant}", game=j)] if is_due(view, game.since, terms.move_delay) else []
+
+
+def _standing_bond(view: View, game: Tracked) -> str | None:
+    """The variant of a slash that the challenger's bond allows; None if it is gone."""
+    bond = bond_name(game.game.given.challenger)
+    if not view.is_spent(bond):
+        return "bond"
+    return "leaving" if view.confirmed(f"leave.{bond}") and not view.is_spent(leaving_name(bond)) else None
 
 
 def plan_challenger(

@@ -436,7 +436,7 @@ def test_funding_that_does_not_fit_is_refused(change: dict[str, object], reason:
 
 
 def test_a_pool_of_stakes_gives_two_variants_each() -> None:
-    terms = Terms(arities=(2,), stakes=(TERMS.stakes[0],) * 3)
+    terms = Terms(arities=(2,), stakes=(TERMS.stakes[0],) * 3, move_delay=25)
     graph = build_graph(terms, PARTIES, make_funding(terms), make_games(PARTIES))
     variants = [name.split("@")[1] for name in graph.spenders("bob/answer")]
     assert variants == ["stake0", "leaving0", "stake1", "leaving1", "stake2", "leaving2", "bare"]

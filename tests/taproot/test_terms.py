@@ -20,6 +20,8 @@ def sats(*values: int) -> Any:
     return tuple(Sats(v) for v in values)
 
 
+MOST_EXIT = Terms().total_delay + Terms().slash_delay
+
 VIOLATIONS: list[tuple[dict[str, Any], str]] = [
     ({"network": "moonnet"}, "unknown network"),
     ({"deposit": 809}, "deposit is 809 sat, must be at least 810"),
@@ -43,10 +45,10 @@ VIOLATIONS: list[tuple[dict[str, Any], str]] = [
     ({"confirmations": 0}, "confirmations is 0, must be more than 0"),
     ({"margin": 0}, "margin is 0"),
     ({"reaction": 2}, "reaction is 2, must be more than 2"),
-    ({"move_delay": 6}, "move_delay is 6, must be more than 6"),
+    ({"move_delay": 12}, "move_delay is 12, must be more than 12"),
     ({"challenge_delay": 18}, "challenge_delay is 18, must be more than 18"),
     ({"refund_delay": 12}, "refund_delay is 12, must be more than 12"),
-    ({"exit_delay": 540}, "exit_delay is 540, must be more than 540"),
+    ({"exit_delay": MOST_EXIT}, f"exit_delay is {MOST_EXIT}, must be more than {MOST_EXIT}"),
     ({"refund_delay": 65_536}, "must be more than 65536"),
 ]
 
@@ -65,9 +67,9 @@ def test_terms_refuse_each_violation_and_show_its_numbers(change: dict[str, Any]
         {"bond": 5_000_570},
         {"asset": 60_000, "fee_rate": 2},
         {"penalty": 83_000},
-        {"reaction": 3, "move_delay": 4},
+        {"reaction": 3, "move_delay": 7},
         {"challenge_delay": 19},
-        {"exit_delay": 541},
+        {"exit_delay": MOST_EXIT + 1},
         {"refund_delay": 65_535},
     ],
 )
@@ -85,8 +87,8 @@ def test_defaults_cover_a_quarter_of_a_billion_steps() -> None:
 
 
 def test_total_delay_is_the_sum_of_the_longest_dispute() -> None:
-    # 20 moves of the operator at 12 + 6, 20 transactions of the challenger at 6, 24 before, 6 + 6 after
-    assert Terms().total_delay == 24 + 20 * 18 + 20 * 6 + 6 + 6
+    # 20 moves of the operator at 13 + 6, 20 transactions of the challenger at 6, 24 before, 6 + 6 after
+    assert Terms().total_delay == 24 + 20 * 19 + 20 * 6 + 6 + 6
 
 
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(1, 20), st.integers(1, 30))
@@ -97,7 +99,7 @@ def test_take2_always_comes_after_a_dispute_in_which_the_operator_uses_up_all_hi
         arities=(3,) * rounds,
         confirmations=1,
         reaction=reaction + 1,
-        move_delay=reaction + 1 + more,
+        move_delay=2 * (reaction + 1) + more,
         challenge_delay=3 * (reaction + 1) + 1,
         refund_delay=1000,
         exit_delay=20_000,
@@ -111,7 +113,7 @@ def test_take2_always_comes_after_a_dispute_in_which_the_operator_uses_up_all_hi
 
 
 def test_terms_survive_json() -> None:
-    terms = Terms(stakes=sats(COIN, 2 * COIN), arities=(2, 3, 4), move_delay=13)
+    terms = Terms(stakes=sats(COIN, 2 * COIN), arities=(2, 3, 4), move_delay=19)
     assert Terms.from_json(json.loads(json.dumps(terms.to_json()))) == terms
 
 
