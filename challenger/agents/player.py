@@ -14,9 +14,10 @@ from functools import partial
 from btc_l2.chain.protocol import Chain, Rejected
 from btc_l2.zkvm.outcome import Endian
 from challenger.agents.decide import Answer, Step, plan_challenger, plan_operator
+from challenger.agents.fees import Waiting, find_waiting
 from challenger.agents.track import Tracked, Tracker
 from challenger.agents.view import UNKNOWN, Confirmed, View
-from challenger.agents.wallet import Wallet
+from challenger.agents.wallet import CHILD_VBYTES, Wallet
 from challenger.commit import GameId, message_seed
 from challenger.game.challenger import assertion_of, challenger_move, claim_bytes
 from challenger.game.prover import TraceProver
@@ -65,7 +66,6 @@ class Player:
     view: View = field(init=False)
     _trackers: dict[str, Tracker] = field(init=False)
     _fresh: list[Confirmed] = field(init=False, default_factory=list)
-    _rates: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wallet = Wallet(self.chain, self.secrets.key)
@@ -99,16 +99,20 @@ class Player:
         """Send a step unless it waits in the mempool and pays enough there; says whether it was sent.
 
         A fixed transaction is made once and sent again as it was made, with another child if fees rose; a free one
-        holds no one-time signature of ours that was not shown before, and is made anew.
+        holds no one-time signature of ours that was not shown before, and is made anew. Whoever sent what waits, it is
+        paid more for if it pays less than what is needed now.
         """
-        rate = self.chain.estimate_fee()
-        if self._is_waiting(step.name) and rate <= self._paid(step.name, rate):
+        rate, planned = self.chain.estimate_fee(), self.graph.planned(step.name)
+        waiting = find_waiting(self.chain, planned)
+        if waiting is not None and rate <= waiting.rate:
             return False
         try:
-            known = None if self.graph.planned(step.name).free else self.journal.move(step.name)
-            tx = Transaction.from_bytes(known) if known is not None else self._make(step, rate)
-            self._rates[step.name] = rate
-            self._send(tx, rate)
+            known = None if planned.free else self.journal.move(step.name)
+            if known is not None:
+                tx = Transaction.from_bytes(known)
+            else:
+                tx = self._make(step, rate if waiting is None else max(rate, waiting.replacing_rate()))
+            self._send(tx, rate, waiting)
         except (Refused, Unavailable) as error:
             race = isinstance(error, Rejected) and error.reason in RACES
             log.log(
@@ -119,22 +123,15 @@ class Player:
         log.info("move.sent name=%s by=%s txid=%s", step.name, self.name, tx.txid_hex)
         return True
 
-    def _is_waiting(self, name: str) -> bool:
-        inputs = [i.prevout for i in self.graph.planned(name).tx.inputs]
-        return any([i.prevout for i in tx.inputs] == inputs for tx in self.chain.mempool())
-
-    def _paid(self, name: str, rate: int) -> int:
-        """Fee rate that this agent paid for what waits; `rate` for what others sent, 0 for his own before a restart."""
-        return self._rates.get(name, rate if self.journal.move(name) is None else 0)
-
-    def _send(self, tx: Transaction, rate: int) -> None:
+    def _send(self, tx: Transaction, rate: int, waiting: Waiting | None) -> None:
         """A version 3 move goes out with a child that pays for both; others pay for themselves."""
         if tx.version == TRUC_VERSION and any(out.script_pubkey == P2A_SCRIPT for out in tx.outputs):
-            self.chain.broadcast([tx, self.wallet.fee_child(tx, rate)])
+            least = 0 if waiting is None else waiting.child_fee(CHILD_VBYTES)
+            self.chain.broadcast([tx, self.wallet.fee_child(tx, rate, least)])
         else:
             self.chain.broadcast(tx)
 
-    def _make(self, step: Step, rate: int) -> Transaction:
+    def _make(self, step: Step, rate: float) -> Transaction:
         """Sign and put together; values and bytes are on disk when this returns."""
         tx = self._assemble(step, self._items(step), rate)
         values = {f"{step.game}/{message}": digits for message, digits in step.values.items()}
@@ -164,7 +161,7 @@ class Player:
     def _sign(self, message: bytes) -> bytes:
         return sign_schnorr(self.secrets.key, message)
 
-    def _assemble(self, step: Step, items: Items, rate: int) -> Transaction:
+    def _assemble(self, step: Step, items: Items, rate: float) -> Transaction:
         sign = {self.name: self._sign}
         if not self.graph.planned(step.name).free:
             return self.graph.assemble(step.name, self.signatures, sign, items=items)

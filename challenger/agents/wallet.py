@@ -35,13 +35,13 @@ class Wallet:
         """Sum of the confirmed coins."""
         return Sats(sum(c.output.value for c in self.chain.find_coins(self.script_pubkey)))
 
-    def fee_child(self, parent: Transaction, feerate: int) -> Transaction:
-        """The child that pays `feerate` sat/vB for itself and its parent.
+    def fee_child(self, parent: Transaction, feerate: int, least: int = 0) -> Transaction:
+        """The child that pays `feerate` sat/vB for itself and its parent, and `least` sat in any case.
 
         Raises Unavailable if no confirmed coin can carry the fee.
         """
         anchor = next(i for i, out in enumerate(parent.outputs) if out.script_pubkey == P2A_SCRIPT)
-        fee = feerate * (parent.vbytes + CHILD_VBYTES)
+        fee = max(feerate * (parent.vbytes + CHILD_VBYTES), least)
         anchored = parent.outputs[anchor]
         coin = next((c for c in self.coins() if c.output.value + anchored.value - fee >= DUST_P2TR), None)
         if coin is None:
