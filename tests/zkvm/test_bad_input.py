@@ -9,13 +9,13 @@ import pytest
 from btc_l2.zkvm.blobs import blob_root
 from btc_l2.zkvm.fast import LEEWAY, run
 from btc_l2.zkvm.layout import CLAIM, REGION_LEVEL, STATEMENT, slot_region
-from btc_l2.zkvm.linux import HEAP
+from btc_l2.zkvm.linux import HEAP, linux_image
 from btc_l2.zkvm.outcome import ADDRESS_LOAD, ADDRESS_STORE, Endian
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
 from taproot.errors import Unavailable
 from tests.zkvm.programs import CODE, DATA, encode, machine_with
-from tests.zkvm.test_linux import ENOMEM, ERROR, MAP_PRIVATE_ANONYMOUS, MMAP, V0, ask, elf_of, kernel, linux_image
+from tests.zkvm.test_linux import ENOMEM, ERROR, MAP_PRIVATE_ANONYMOUS, MMAP, V0, ask, elf_of, kernel
 
 TWO_ORDERS = pytest.mark.parametrize("endian", ["big", "little"])
 MARKER = encode("ADDIU", rs=0, rt=7, low=42)
