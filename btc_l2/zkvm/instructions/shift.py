@@ -19,7 +19,7 @@ def rotr(s: Situation) -> Outcome:
 
 
 def rotrv(s: Situation) -> Outcome:
-    """rd := rt rotated right by the low bits of rs."""
+    """rd := rt rotated right by the five low bits of rs."""
     b, amount = s.b, s.a & 31
 
     result = (b >> amount | b << 32 - amount) & MASK
@@ -37,7 +37,7 @@ def sll(s: Situation) -> Outcome:
 
 
 def sllv(s: Situation) -> Outcome:
-    """rd := rt shifted left by the low bits of rs."""
+    """rd := rt shifted left by the five low bits of rs."""
     b, amount = s.b, s.a & 31
 
     result = b << amount & MASK
@@ -55,7 +55,7 @@ def sra(s: Situation) -> Outcome:
 
 
 def srav(s: Situation) -> Outcome:
-    """rd := rt shifted right by the low bits of rs, the sign repeated."""
+    """rd := rt shifted right by the five low bits of rs, the sign repeated."""
     b, amount = s.b, s.a & 31
 
     result = signed(b) >> amount & MASK
@@ -73,7 +73,7 @@ def srl(s: Situation) -> Outcome:
 
 
 def srlv(s: Situation) -> Outcome:
-    """rd := rt shifted right by the low bits of rs, zeros moved in."""
+    """rd := rt shifted right by the five low bits of rs, zeros moved in."""
     b, amount = s.b, s.a & 31
 
     result = b >> amount
