@@ -61,8 +61,8 @@ def make_plan(fetch: Fetch, hot: Iterable[int], endian: Endian) -> Plan:
         block = find_block(fetch, waiting.pop())
         if block is not None:
             blocks[block.start] = block
-            if len(block.words) == MOST_INSTRUCTIONS and block.end not in blocks:
-                waiting.add(block.end)  # the rest of a block that was too long
+            if len(block.words) == MOST_INSTRUCTIONS and block.words[-1] and block.end not in blocks:
+                waiting.add(block.end)  # the rest of a block that was too long; not: empty memory, zeroes are NOP
     return Plan(endian, tuple(_follow(blocks[head], blocks) for head in sorted(blocks)))
 
 
