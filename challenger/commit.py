@@ -1,8 +1,9 @@
 """What each side of a game signs with one-time keys: the messages, their codes, their keys.
 
-A message is named once and for all; its value is a tuple of digits. Roots, nodes and leaves are 64 digits: digit 8·w
-+ i is nibble i (least significant first) of word w, as BLAKE3 reads the 32 bytes. Keys come from the party's seed by
-HKDF with a domain that names deposit, operator, challenger and message, so that no two games share a key.
+A message is named once and for all; its value is a tuple of digits. Nodes and leaves are 64 digits: digit 8·w + i is
+nibble i (least significant first) of word w, as BLAKE3 reads the 32 bytes. Roots are signed to as many bits as the
+terms say (`digest`): 64, 48 or 40 digits, the first ones. Keys come from the party's seed by HKDF with a domain that
+names deposit, operator, challenger and message, so that no two games share a key.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ from challenger.game.plan import MAP, TREE, Plan
 from taproot.connectors.turn import Role
 from taproot.kdf import derive
 from taproot.ots import Choice, Composition, OneTimeCode, Winternitz
+from taproot.terms import MAX_DIGEST
 
 Digits = tuple[int, ...]
 ROOT_DIGITS = 64
+DIGIT_BITS = 4
 ADDRESS_DIGITS = 7  # nibbles 1…7 of the byte address of a leaf; nibble 0 is always zero
 
 
 def root_digits(root: bytes) -> Digits:
-    """The 64 digits of 32 bytes."""
+    """The digits of a root, node or leaf: 64 of 32 bytes."""
     return tuple(n for byte in root for n in (byte & 15, byte >> 4))
 
 
 def digits_root(digits: Sequence[int]) -> bytes:
-    """The 32 bytes of 64 digits."""
-    return bytes(digits[2 * i] | digits[2 * i + 1] << 4 for i in range(32))
+    """The bytes that digits mean: 32 of 64 digits, fewer of a shortened root."""
+    return bytes(low | high << DIGIT_BITS for low, high in zip(digits[::2], digits[1::2], strict=True))
 
 
 def address_digits(address: int) -> Digits:
@@ -55,10 +58,10 @@ def _words(group: str) -> int:
     return sum(nibbles for _, nibbles in GROUPS[group])
 
 
-def _search_messages(arities: Sequence[int]) -> list[Message]:
+def _search_messages(arities: Sequence[int], root: Composition) -> list[Message]:
     out: list[Message] = []
     for r, arity in enumerate(arities):
-        out += [Message(Role.OPERATOR, f"search.{r}.{k}", Composition(ROOT_DIGITS)) for k in range(1, arity)]
+        out += [Message(Role.OPERATOR, f"search.{r}.{k}", root) for k in range(1, arity)]
         out += _choice_pair(f"search.{r}", arity)
     return out
 
@@ -82,18 +85,17 @@ def _path_messages(plan: Plan) -> list[Message]:
 
 
 @lru_cache(maxsize=16)
-def messages(arities: tuple[int, ...]) -> Mapping[str, Message]:
-    """All messages of a game by name."""
-    roots = [
-        *(f"claim.{k}" for k in range(4)), "z0", "zN",
-        *(f"init.{k}" for k in (1, 2, 3)),
-        "step.key", "step.r1", "step.r2",
-        "path.bottom.pre", "path.bottom.post", "path.sibling",
-    ]  # fmt: skip
-    out = [Message(Role.OPERATOR, name, Composition(ROOT_DIGITS)) for name in roots]
-    out += [Message(Role.OPERATOR, f"step.{g}", Winternitz(_words(g))) for g in GROUPS]
+def messages(arities: tuple[int, ...], digest: int = MAX_DIGEST) -> Mapping[str, Message]:
+    """All messages of a game by name, the roots with `digest` bits."""
+    root = Composition(digest // DIGIT_BITS)
+    roots = ["z0", "zN", *(f"init.{k}" for k in (1, 2, 3)), "step.r1", "step.r2"]
+    nodes = [*(f"claim.{k}" for k in range(4)), "step.key", "path.bottom.pre", "path.bottom.post", "path.sibling"]
+    out = [Message(Role.OPERATOR, name, root) for name in roots]
+    out += [Message(Role.OPERATOR, name, Composition(ROOT_DIGITS)) for name in nodes]
+    out += [Message(Role.OPERATOR, f"step.{g}", Composition(_words(g))) for g in GROUPS]
     out.append(Message(Role.OPERATOR, "path.address", Winternitz(ADDRESS_DIGITS)))
-    out += _search_messages(arities) + _path_messages(TREE) + _path_messages(MAP)
+    out.append(Message(Role.OPERATOR, "path.side", Choice(2)))
+    out += _search_messages(arities, root) + _path_messages(TREE) + _path_messages(MAP)
     return {m.name: m for m in out}
 
 
@@ -111,7 +113,9 @@ def message_seed(seed: bytes, game: GameId, name: str) -> bytes:
     return derive(seed, "one-time", game.deposit, game.operator, game.challenger, name)
 
 
-def public_keys(seed: bytes, game: GameId, role: Role, arities: tuple[int, ...]) -> dict[str, bytes]:
+def public_keys(
+    seed: bytes, game: GameId, role: Role, arities: tuple[int, ...], digest: int = MAX_DIGEST
+) -> dict[str, bytes]:
     """One side's one-time public keys of a game, by message name."""
-    own = (m for m in messages(arities).values() if m.by is role)
+    own = (m for m in messages(arities, digest).values() if m.by is role)
     return {m.name: m.code.public(message_seed(seed, game, m.name)) for m in own}

@@ -23,12 +23,11 @@ from taproot.hashes import sha256
 from taproot.keys import SecretKey
 from taproot.ots import OneTimeCode
 from taproot.presigned import Graph, Kind, Sign
-from taproot.terms import Parties, Party, Terms
+from taproot.terms import MAX_DIGEST, MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2, Parties, Party, Terms
 from taproot.tx import OutPoint
 from taproot.units import TRUC_VERSION
 
 SEED = bytes(range(32))
-MOST_ARITY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +68,28 @@ class Cost:
 
 
 def arities_of(steps_log2: int, arity: int) -> tuple[int, ...]:
-    """Rounds of one arity that cover 2^steps_log2 steps. InvalidInput out of range."""
-    if not 1 <= steps_log2 <= 40 or not 2 <= arity <= MOST_ARITY:
-        raise InvalidInput(f"2^{steps_log2} steps with arity {arity}; possible are 1…40 and 2…{MOST_ARITY}")
-    rounds = 1
-    while arity**rounds < 1 << steps_log2:
+    """Rounds of one arity that cover 2^steps_log2 steps; the first is as small as suffices.
+
+    InvalidInput out of range.
+    """
+    if not 1 <= steps_log2 <= MOST_STEPS_LOG2 or not 2 <= arity <= MOST_ARITY:
+        raise InvalidInput(
+            f"2^{steps_log2} steps with arity {arity}; possible are 1…{MOST_STEPS_LOG2} and 2…{MOST_ARITY}"
+        )
+    steps, rounds = 1 << steps_log2, 0
+    while arity**rounds * min(arity, MOST_ARITY_FIRST) < steps:
         rounds += 1
-    return (arity,) * rounds
+    return (max(2, -(-steps // arity**rounds)), *(arity,) * rounds)
 
 
-def compute_cost(arities: tuple[int, ...], challengers: int) -> Cost:
-    """Build the graph for these rounds and `challengers` challengers, and weigh it."""
-    graph, game = sample_graph(arities, challengers)
+def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST) -> Cost:
+    """Build the graph for these rounds, `challengers` challengers and roots of `digest` bits, and weigh it."""
+    graph, game = sample_graph(arities, challengers, digest)
     rows = tuple(_weigh_all(graph, game))
     by_name = {row.name: row for row in rows}
     before = ["kickoff", "fan", f"challenge.{game.given.challenger}", f"veto.{game.given.challenger}"]
-    before += [_move(game, m) for m in ("assert", "pick_search")]
-    for r in range(len(arities)):
+    before += [_move(game, m) for m in ("assert", "choose.0")]
+    for r in range(1, len(arities)):
         before += [_move(game, f"reveal.{r}"), _move(game, f"choose.{r}")]
     relations = [r for r in rows if r.name.startswith(_move(game, "disprove.verdict"))]
     relation = max(relations, key=_vbytes)
@@ -105,10 +109,14 @@ def _access_path(
 ) -> Path:
     step = "step_map" if chain in MAP_STEP_CHAINS else "step"
     rounds = CHAINS[chain].plan.rounds
-    moves = [step, f"ask.{chain}", f"{chain}.open", *(f"{chain}.cut{r}" for r in range(rounds))]
-    moves += [*(f"{chain}.show{r}" for r in range(1, rounds)), f"{chain}.last"]
-    kill = max((r for r in rows if r.name.startswith(_move(game, f"disprove.{chain}.hash"))), key=_vbytes)
-    return _with(_sum(by_name, [*before, *(_move(game, m) for m in moves)]), kill)
+    moves = [step, f"ask.{chain}", f"{chain}.open", *(f"{chain}.cut{r}" for r in range(rounds - 1))]
+    moves += [f"{chain}.show{r}" for r in range(1, rounds)]
+    ways = []
+    for cut, end in ((f"cut{rounds - 1}", ""), ("cut_top", "_top")):
+        kill = max((r for r in rows if r.name.startswith(_move(game, f"disprove.{chain}.hash{end}@"))), key=_vbytes)
+        shown = [*moves, f"{chain}.{cut}", f"{chain}.last{end}"]
+        ways.append(_with(_sum(by_name, [*before, *(_move(game, m) for m in shown)]), kill))
+    return max(ways, key=_vbytes)
 
 
 def _vbytes(row: MoveCost | Path) -> int:
@@ -199,19 +207,21 @@ def sample_parties(challengers: int) -> Parties:
     return Parties(tuple(party[:count]), party[count], tuple(p.name for p in party[:challengers]), party[count + 1])
 
 
-def sample_game(arities: tuple[int, ...], parties: Parties, name: str, endian: Endian = "big") -> Game:
+def sample_game(
+    arities: tuple[int, ...], parties: Parties, name: str, endian: Endian = "big", digest: int = MAX_DIGEST
+) -> Game:
     """The game of a challenger with keys that everybody knows."""
     game = GameId("weigh", parties.operator.name, name)
-    public = public_keys(SEED, game, Role.OPERATOR, arities) | public_keys(SEED, game, Role.CHALLENGER, arities)
+    public = {m: key for role in Role for m, key in public_keys(SEED, game, role, arities, digest).items()}
     keys = (parties.aggregate().output_key, parties.operator.x_only, parties.party(name).x_only)
-    return build_game(GameInput(name, *keys, arities, public, bytes(32), endian))
+    return build_game(GameInput(name, *keys, arities, public, bytes(32), endian, digest))
 
 
-def sample_graph(arities: tuple[int, ...], challengers: int) -> tuple[Graph, Game]:
+def sample_graph(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST) -> tuple[Graph, Game]:
     """A graph in which all challengers play by the scripts of the first: sizes do not depend on keys."""
     parties = sample_parties(challengers)
-    terms = Terms(arities=arities, exit_delay=20_000)
-    games = {name: sample_game(arities, parties, name) for name in parties.challengers}
+    terms = Terms(arities=arities, digest=digest, exit_delay=20_000)
+    games = {name: sample_game(arities, parties, name, digest=digest) for name in parties.challengers}
     outpoints = [OutPoint(sha256(b"weigh/out/%d" % i), 0) for i in range(challengers + 3)]
     bonds = dict(zip(parties.challengers, outpoints[3:], strict=True))
     funding = Funding(outpoints[0], (outpoints[1],), bonds, outpoints[2])

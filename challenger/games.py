@@ -35,6 +35,7 @@ def game_inputs(proposal: Proposal) -> dict[str, GameInput]:
             {**keys.operator, **keys.challenger},
             root,
             "big" if endian == b"big" else "little",
+            proposal.terms.digest,
         )
         for name, keys in proposal.one_time.items()
     }

@@ -10,14 +10,16 @@ checks a choice and the operator's copy of it; `Fixed` checks that the operator'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from challenger.commit import Digits, Message
 from taproot.connectors.turn import Leaf, make_leaf
 from taproot.errors import VerificationFailed
-from taproot.ots import Choice
+from taproot.ots import Choice, Composition
 from taproot.ots.code import number_as_script_reads_it
+from taproot.ots.composition import open_all
 from taproot.script import Op, Script, encode_number, join, script
 
 Items = tuple[bytes, ...]
@@ -181,6 +183,22 @@ def reveal_leaf(
     stack:  hints… items… signatures  →  verdict
     """
     signatures = join(script(key, Op.CHECKSIGVERIFY) for key in signers)
-    code = join([signatures, *(r.script(keys) for r in reveals), script(1) if body is None else body])
+    code = join([signatures, *_scripts(reveals, keys), script(1) if body is None else body])
     items = len(hints) + sum(r.items(keys) for r in reveals) + len(signers)
     return RevealLeaf(make_leaf(name, code, items, proves), tuple(reveals), tuple(hints), len(signers))
+
+
+def _scripts(reveals: Sequence[Reveal], keys: Keys) -> Iterator[Script]:
+    """Values in the composition code that are opened one after the other share the tables of their decoding."""
+    for together, group in groupby(reveals, lambda r: isinstance(r, Open) and _composition(r, keys) is not None):
+        if together:
+            opened = [r for r in group if isinstance(r, Open)]
+            codes = [code for r in opened if (code := _composition(r, keys)) is not None]
+            yield open_all(codes, [keys.public[r.message] for r in opened])
+        else:
+            yield from (r.script(keys) for r in group)
+
+
+def _composition(reveal: Open, keys: Keys) -> Composition | None:
+    code = keys.messages[reveal.message].code
+    return code if isinstance(code, Composition) else None

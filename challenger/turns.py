@@ -2,12 +2,13 @@
 
     assert → pick → init → pick_claim → claimK.open …                 (the operator's z_0 is false)
                   → final.open …                                      (z_N does not show a clean exit)
-                  → search.0 → choose.0 → … → step → verdict → X.open …   (z_N is not the root after N steps)
+                  → search.1 → choose.1 → … → step → verdict → X.open …   (z_N is not the root after N steps)
 
     X.open → X.cut0 → X.show1 → X.cut1 → … → X.last → X.hash          (the path to the leaf of access X is searched)
+                                           → X.last_top → X.hash_top  (its first edge, whose upper end is a root)
 
-Disproofs stand on `X.cut0` (plain leaves), `X.hash` (hash leaves), `verdict` and `verdict_map` (relations). A leaf
-that serves many accesses is built and hashed once.
+Disproofs stand on `X.cut0` (plain leaves), `X.hash` and `X.hash_top` (hash leaves), `verdict` and `verdict_map`
+(relations). A leaf that serves many accesses is built and hashed once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 
 from btc_l2.zkvm.outcome import Endian
 from challenger.commit import messages
-from challenger.disprove.access import PlainLeaf, plain_leaves
+from challenger.disprove.access import PlainLeaf, plain_leaves, side_leaf
 from challenger.disprove.claim import CLAIM_LAYOUT
 from challenger.disprove.hash_leaf import HASH_HINT, hash_body
 from challenger.disprove.relations import relation, relation_names
@@ -33,17 +34,20 @@ from challenger.game.kinds import (
     origins_of_a,
     origins_of_b,
 )
+from challenger.game.plan import Plan
 from challenger.game.rules import turn_after
 from challenger.game.semantics import MAP_TOLD_PLAINLY, NOT_MAP
 from challenger.game.state import FIRST_TURN
 from challenger.reveal import Check, Fixed, Keys, Open, Reveal, RevealLeaf, Same, reveal_leaf
 from taproot.connectors.turn import GameScripts, Move, Role, Turn
 from taproot.script import Op, Script, script
+from taproot.terms import MAX_DIGEST
 
 MAP_ROW = "SYSCALL_MAP"
 IMAGE = "image"
 STEP_GROUPS = ("step.words", "step.before", "step.after")
 STEP_ROOTS = ("step.r1", "step.r2")
+EDGE = ("path.sibling", "path.side")  # what the operator shows of the edge that the search has found
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,11 @@ class GameInput:
     public: Mapping[str, bytes]
     image_root: bytes
     endian: Endian
+    digest: int = MAX_DIGEST
 
     def keys(self) -> Keys:
         """The one-time keys with their messages."""
-        return Keys(messages(self.arities), self.public)
+        return Keys(messages(self.arities, self.digest), self.public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +124,27 @@ class _Builder:
     def add_opening(self) -> None:
         """assert, pick, init, pick_claim."""
         asserted = [*(f"claim.{k}" for k in range(4)), "z0", "zN"]
-        self._turn("assert", Role.OPERATOR, {"assert": _checks(asserted)})
-        self._turn("pick", Role.CHALLENGER, {f"pick_{part}": () for part in ("init", "final", "search")})
+        self._turn("assert", Role.OPERATOR, {"assert": (*_checks(asserted), *self._shown_roots(0))})
+        picks: dict[str, Sequence[Reveal]] = {f"pick_{part}": () for part in ("init", "final")}
+        self._turn("pick", Role.CHALLENGER, picks | self._choice(0))
         self._turn("init", Role.OPERATOR, {"init": _checks(["init.1", "init.2", "init.3"])})
         self._turn("pick_claim", Role.CHALLENGER, {f"pick_{chain}": () for chain in CLAIM_CHAINS})
 
     def add_search(self) -> None:
-        """search.r, choose.r, step."""
+        """search.r and choose.r after the first round, step."""
         last = len(self.given.arities) - 1
-        for r, arity in enumerate(self.given.arities):
-            shown = _checks(f"search.{r}.{k}" for k in range(1, arity))
-            copied = (Same(f"search.{r - 1}"), *shown) if r else shown
-            self._turn(f"search.{r}", Role.OPERATOR, {f"reveal.{r}": copied})
-            self._turn(f"choose.{r}", Role.CHALLENGER, {f"choose.{r}": _checks([f"search.{r}.choice"])})
+        for r in range(1, last + 1):
+            shown = (Same(f"search.{r - 1}"), *self._shown_roots(r))
+            self._turn(f"search.{r}", Role.OPERATOR, {f"reveal.{r}": shown})
+            self._turn(f"choose.{r}", Role.CHALLENGER, self._choice(r))
         step = (Same(f"search.{last}"), *_checks([*STEP_GROUPS, *STEP_ROOTS]))
         self._turn("step", Role.OPERATOR, {"step": step, "step_map": (*step, Check("step.key"))})
+
+    def _shown_roots(self, round_: int) -> tuple[Reveal, ...]:
+        return _checks(f"search.{round_}.{k}" for k in range(1, self.given.arities[round_]))
+
+    def _choice(self, round_: int) -> dict[str, Sequence[Reveal]]:
+        return {f"choose.{round_}": _checks([f"search.{round_}.choice"])}
 
     def add_verdicts(self) -> None:
         """verdict and verdict_map: relations, and which access to ask for."""
@@ -161,27 +172,36 @@ class _Builder:
         return self._disproof(leaf.name, variant, leaf.proves, [Open(m) for m in leaf.opens], leaf.hints, leaf.body)
 
     def add_chain(self, prefix: str) -> None:
-        """X.open, X.cut0, X.show1, …, X.last, X.hash."""
+        """X.open, X.cut0, X.show1, …, X.last and X.last_top, X.hash and X.hash_top."""
         access, rounds = CHAINS[prefix], CHAINS[prefix].plan.rounds
         plain = [self._plain(access.kind, leaf) for leaf in plain_leaves(access)]
         shown = {"open": (*_bottom(access), *_cuts(access, 0))}
         for r in range(1, rounds):
             shown[f"show{r}"] = (Same(f"{access.plan.name}.{r - 1}"), *_cuts(access, r))
-        shown["last"] = (Same(f"{access.plan.name}.{rounds - 1}"), Check("path.sibling"))
+        shown["last"] = (Same(f"{access.plan.name}.{rounds - 1}"), *_checks(EDGE))
+        shown["last_top"] = _checks(EDGE)
         for turn, reveals in shown.items():
             name = f"{prefix}.{turn}"
             self._turn(name, Role.OPERATOR, {name: reveals})
         for r in range(rounds):
             name = f"{prefix}.cut{r}"
-            choice = _checks([f"{access.plan.name}.{r}.choice"])
-            self._turn(name, Role.CHALLENGER, {name: choice}, () if r else plain)
+            moves: dict[str, Sequence[Reveal]] = {name: _checks([f"{access.plan.name}.{r}.choice"])}
+            if r == rounds - 1:
+                moves[f"{prefix}.cut_top"] = ()
+            self._turn(name, Role.CHALLENGER, moves, () if r else plain)
         self._turn(f"{prefix}.hash", Role.CHALLENGER, {}, self._hash_leaves(access))
+        self._turn(f"{prefix}.hash_top", Role.CHALLENGER, {}, self._top_hash_leaves(access))
 
     def _hash_leaves(self, access: Access) -> list[RevealLeaf]:
-        sides = ("pre", "post") if access.writes else ("pre",)
-        tops = [self._hash_leaf(access, side, 0, origin) for side in sides for origin in self._origins(access, side)]
-        rest = [self._hash_leaf(access, side, e, None) for side in sides for e in range(1, access.plan.edges)]
-        return [*tops, *rest]
+        """Those of all edges but the first, whose upper ends are nodes."""
+        edges, sides = range(1, access.plan.edges), _sides(access)
+        hashes = [self._hash_leaf(access, side, e, node_message(access, side, e)) for side in sides for e in edges]
+        return [*hashes, *(self._side_leaf(access, e) for e in edges)]
+
+    def _top_hash_leaves(self, access: Access) -> list[RevealLeaf]:
+        """Those of the first edge: one for each place where its upper end, a root, can have been signed."""
+        tops = [self._top_hash_leaf(access, side, o) for side in _sides(access) for o in self._origins(access, side)]
+        return [*tops, self._side_leaf(access, 0)]
 
     def _origins(self, access: Access, side: str) -> Sequence[Origin]:
         root = access.pre if side == "pre" else access.post
@@ -189,18 +209,39 @@ class _Builder:
         searched = {"A": origins_of_a, "B": origins_of_b}
         return searched[root](self.given.arities) if root in searched else (Origin(root, ()),)
 
-    def _hash_leaf(self, access: Access, side: str, edge: int, origin: Origin | None) -> RevealLeaf:
+    def _top_hash_leaf(self, access: Access, side: str, origin: Origin) -> RevealLeaf:
+        search = [Fixed(f"search.{r}", c) for r, c in origin.choices]
+        return self._hash_leaf(access, side, 0, origin.message, search)
+
+    def _hash_leaf(
+        self, access: Access, side: str, edge: int, parent: str, before: Sequence[Reveal] = ()
+    ) -> RevealLeaf:
         """The node at depth `edge` is not the hash of the node below it and the sibling."""
-        plan = access.plan
-        parent = node_message(access, side, edge) if origin is None else origin.message
-        child = node_message(access, side, edge + 1)
-        path = [Fixed(f"{plan.name}.{r}", c) for r, c in enumerate(plan.choices_to(edge))]
-        search = [Fixed(f"search.{r}", c) for r, c in (origin.choices if origin else ())]
-        opened = [Open(m) for m in (parent, child, "path.sibling", "path.address") if m != IMAGE]
-        body = hash_body(plan.path_bit(edge), self.given.image_root if parent == IMAGE else None)
-        name = f"{side}.{edge}" if origin is None else f"{side}.{edge}.{origin.message}"
+        plan, child = access.plan, node_message(access, side, edge + 1)
+        opened = [Open(m) for m in (parent, child, *EDGE) if m != IMAGE]
+        if parent == IMAGE:
+            body = hash_body(self.given.image_root)
+        else:
+            body = hash_body(parent_digits=self.keys.messages[parent].code.digits)
+        name = f"{side}.{edge}" if edge else f"{side}.{edge}.{parent}"
         proves = f"{plan.name} path: node at depth {edge} is not the hash of its children ({side})"
-        return self._disproof(name, plan.name, proves, [*path, *search, *opened], (HASH_HINT,), body)
+        return self._disproof(name, plan.name, proves, [*_path_to(plan, edge), *before, *opened], (HASH_HINT,), body)
+
+    def _side_leaf(self, access: Access, edge: int) -> RevealLeaf:
+        plan = access.plan
+        leaf = side_leaf(plan, edge)
+        reveals = [*_path_to(plan, edge), *(Open(m) for m in leaf.opens)]
+        return self._disproof(leaf.name, plan.name, leaf.proves, reveals, leaf.hints, leaf.body)
+
+
+def _path_to(plan: Plan, edge: int) -> list[Reveal]:
+    """The operator's copies of the choices lead to this edge; the last choice of the first edge is a transaction."""
+    choices = plan.choices_to(edge)
+    return [Fixed(f"{plan.name}.{r}", c) for r, c in enumerate(choices if edge else choices[:-1])]
+
+
+def _sides(access: Access) -> tuple[str, ...]:
+    return ("pre", "post") if access.writes else ("pre",)
 
 
 def _checks(names: Iterable[str]) -> tuple[Reveal, ...]:
@@ -212,14 +253,12 @@ def _asks(chains: Iterable[str]) -> dict[str, tuple[Reveal, ...]]:
 
 
 def _bottom(access: Access) -> tuple[Reveal, ...]:
-    sides = ("pre", "post") if access.writes else ("pre",)
-    return (Check("path.address"), *(Check(f"path.bottom.{side}") for side in sides))
+    return (Check("path.address"), *(Check(f"path.bottom.{side}") for side in _sides(access)))
 
 
 def _cuts(access: Access, round_: int) -> tuple[Reveal, ...]:
-    sides = ("pre", "post") if access.writes else ("pre",)
     parts = range(1, access.plan.splits[round_])
-    return tuple(Check(f"{access.plan.name}.{round_}.{k}.{side}") for k in parts for side in sides)
+    return tuple(Check(f"{access.plan.name}.{round_}.{k}.{side}") for k in parts for side in _sides(access))
 
 
 def _all_from_alt(body: Script) -> Script:

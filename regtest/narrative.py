@@ -31,7 +31,6 @@ _ACCESS = {
 _PICKS = {
     "pick_init": "the first root is not that of the program with this claim",
     "pick_final": "the last state is not a clean exit",
-    "pick_search": "the last root does not follow from the first",
 }
 
 
@@ -107,7 +106,8 @@ class Narrator:
         if head == "choose":
             start, size = segment(state.total, state.arities, state.search_choices())
             where = f"steps {start:,} to {start + size:,}" if size > 1 else f"step {start:,}"
-            return f"says: the first part that ends falsely is {where}"
+            why = "" if int(tail) else "the last root does not follow from the first; "
+            return f"says: {why}the first part that ends falsely is {where}"
         if head in ("step", "step_map"):
             shown = state.shown_step()
             assert shown is not None
@@ -115,7 +115,8 @@ class Narrator:
         if head.startswith("pick_"):
             return f"says: the write of claim leaf {head[-1]} is false"
         return {
-            "assert": f"signs the claim and the roots before the first and after the last of {state.total:,} steps",
+            "assert": f"signs the claim, the roots before the first and after the last of {state.total:,} steps and at "
+            f"{state.arities[0] - 1} places between",
             "init": "signs the roots after one, two, three leaves of the claim",
         }[head]
 
@@ -125,10 +126,12 @@ class Narrator:
         start = plan.start(choices)
         if turn == "open":
             return f"opens the way from the root to leaf {state.opened_address():#010x}"
-        if turn == "last":
+        if turn in ("last", "last_top"):
             return f"shows the sibling at depth {start + 1}: one hash is left"
         if turn.startswith("show"):
             return f"shows the nodes at depths {', '.join(map(str, plan.cuts(choices)))}"
+        if turn == "cut_top":
+            return "says: the way goes wrong right below the root"
         end = start + plan.part_size(len(choices) - 1)
         return f"says: the way goes wrong between depths {start} and {end}"
 

@@ -64,7 +64,7 @@ def turns_of(side: str, rounds: int) -> tuple[str, ...]:
     search = "search" if side == "operator" else "choose"
     opening: list[str] = []
     for head in _OPENING[side]:
-        opening += [f"{search}.{r}" for r in range(rounds)] if head == search else [head]
+        opening += [f"{search}.{r}" for r in range(1, rounds)] if head == search else [head]
     if side == "challenger":
         opening.append("verdict_map")
     return (*opening, *(t for c in CHAINS for t in _turns_in_path(c) if _is_operators(t) == (side == "operator")))
@@ -90,7 +90,7 @@ def arities_for(steps_log2: int) -> tuple[int, ...]:
 def _turns_in_path(chain: str) -> list[str]:
     rounds = range(CHAINS[chain].plan.rounds)
     shows = [f"show{r}" if r else "open" for r in rounds]
-    return [f"{chain}.{t}" for t in (*shows, "last", *(f"cut{r}" for r in rounds), "hash")]
+    return [f"{chain}.{t}" for t in (*shows, "last", "last_top", *(f"cut{r}" for r in rounds), "hash", "hash_top")]
 
 
 def _is_operators(turn: str) -> bool:
@@ -108,9 +108,12 @@ def _check_turn(turn: str, side: str, rounds: int) -> None:
 
 def _route_to(turn: str) -> tuple[str, ...]:
     """Moves that a challenger must prefer so that the game comes to `turn`."""
-    head = turn.partition(".")[0]
+    head, _, tail = turn.partition(".")
     if head in ("assert", "pick"):
         return ()
+    path: tuple[str, ...] = ()
+    if head in CHAINS:
+        path = (f"{head}.cut_top" if tail.endswith("_top") else f"{head}.cut{CHAINS[head].plan.rounds - 1}",)
     if head in ("init", "pick_claim") or head in CLAIM_CHAINS:
-        return ("pick_init", f"pick_{head}")
-    return ("pick_final",) if head == FINAL_ACCESS.kind else ("pick_search", f"ask.{head}")
+        return ("pick_init", f"pick_{head}", *path)
+    return ("pick_final", *path) if head == FINAL_ACCESS.kind else ("choose.0", f"ask.{head}", *path)

@@ -23,10 +23,16 @@ ANCHOR = DUST_P2A
 KILL_VBYTES = 25_000  # a kill is a version-2 transaction that must pay for itself; the largest has about 16,300 vB
 OPERATOR_VBYTES = 83_000  # what answering one challenge to the end costs the operator
 CHALLENGER_VBYTES = 25_000  # what a challenger's moves and his kill cost him
-# On the longest branch, besides one move of each side per round of the search. Operator: assert, step, three parts of a
-# path, its sibling. Challenger: pick, pick of an access, three choices on the path, the kill.
-OPERATOR_MOVES_BESIDE_SEARCH = 6
-CHALLENGER_MOVES_BESIDE_SEARCH = 6
+# On the longest branch, besides one move of each side per round of the search. Operator (the roots of the first round
+# stand in `assert`): step, three parts of a path, its sibling. Challenger: pick of an access, three choices on the
+# path, the kill. A game about the claim's leaves has one move of each side more than a search of no rounds would have.
+OPERATOR_MOVES_BESIDE_SEARCH = 5
+CHALLENGER_MOVES_BESIDE_SEARCH = 5
+MOST_ARITY = 8  # a move that shows more roots of 256 bits comes too near to the 10,000 vB of version 3
+MOST_ARITY_FIRST = 4  # its roots stand in `assert`, beside six other values
+MOST_STEPS_LOG2 = 40
+DIGESTS = (160, 192, 256)  # bits of a root that is signed; docs/spec/security.md
+MAX_DIGEST = 256
 _STAKE, _BOND = Sats(COIN // 5), Sats(COIN // 10)
 _ASSET, _ASSET_BURN = Sats(35_000), Sats(10_000)
 _STAKE_BURN, _PENALTY = Sats(COIN // 20), Sats(COIN // 20)
@@ -48,6 +54,7 @@ class Terms:
     penalty: Sats = _PENALTY  # what a challenger who loses pays to the operator out of his bond
     fee_rate: int = 1  # sat/vB at which bond, stake and kill token still pay for a dispute
     arities: tuple[int, ...] = (4,) * 14
+    digest: int = MAX_DIGEST  # bits to which the operator signs roots of the state tree
     confirmations: int = 2
     reaction: int = 6
     move_delay: int = 13
@@ -61,7 +68,7 @@ class Terms:
         _check_types(self)
         _check_network(self.network)
         _check_amounts(self)
-        _check_search(self.arities)
+        _check_search(self.arities, self.digest)
         _check_delays(self)
 
     @property
@@ -245,10 +252,14 @@ def _check_amounts(terms: Terms) -> None:
         _at_least(f"stake {k}", stake, needed, "burn, anchor and the challenger's cost of one game")
 
 
-def _check_search(arities: tuple[int, ...]) -> None:
-    if not arities or not all(2 <= arity <= 16 for arity in arities):
-        raise InvalidInput(f"arities {arities}; give one of 2 to 16 for each round")
-    if prod(arities) > 1 << 40:
+def _check_search(arities: tuple[int, ...], digest: int) -> None:
+    if not arities or not all(2 <= arity <= MOST_ARITY for arity in arities):
+        raise InvalidInput(f"arities {arities}; give one of 2 to {MOST_ARITY} for each round")
+    if arities[0] > MOST_ARITY_FIRST:
+        raise InvalidInput(f"arities {arities}; the first is {MOST_ARITY_FIRST} at most: `assert` shows its roots")
+    if digest not in DIGESTS:
+        raise InvalidInput(f"a digest of {digest} bits; choose one of {', '.join(map(str, DIGESTS))}")
+    if prod(arities) > 1 << MOST_STEPS_LOG2:
         raise InvalidInput(f"the search covers {prod(arities)} steps; 2^40 at most")
 
 

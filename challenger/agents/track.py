@@ -51,7 +51,8 @@ class Tracker:
         opening = self._view.confirmed(f"challenge.{j}")
         if opening is None:
             return None
-        state = GameState(self._game.given.arities, self._game.given.image_root)
+        given = self._game.given
+        state = GameState(given.arities, given.image_root, digest=given.digest)
         signed: dict[str, Items] = {}
         since = opening.height
         while (made := self._find_move(state.turn)) is not None:

@@ -1,9 +1,10 @@
 """Plain leaves of the access game: the leaf the operator opened lies elsewhere, or holds something else, than he
 claimed.
 
-They stand on the turn after `acc1`, where the operator showed the leaf's address and its content before (and after).
+They stand on the turn after `X.open`, where the operator showed the leaf's address and its content before (and after).
 The challenger points at one digit; the leaf compares that digit only. Bodies start with the hints on the main stack
-and the opened digits on the alt stack; they end with one item, true iff the digits differ.
+and the opened digits on the alt stack; they end with one item, true iff the digits differ. One more stands beside the
+hash leaves: the side on which the path goes at an edge is not that of the address.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from challenger.commit import ADDRESS_DIGITS, ROOT_DIGITS
 from challenger.disprove.claim import GROUPS
 from challenger.disprove.place import HALF, digit, group_of, needs_half, push_expected_address, push_word_index
 from challenger.game.kinds import Access
+from challenger.game.plan import Plan
+from taproot.gadgets.bits import nibble_bit
 from taproot.script import Op, Script, Stack
 
 ADDRESS = "path.address"
 PRE = "path.bottom.pre"
 POST = "path.bottom.post"
+SIDE = "path.side"
 STATUS_WORD = 5
 
 
@@ -35,8 +39,8 @@ class PlainLeaf:
 
 
 def _length(message: str) -> int:
-    if message == ADDRESS:
-        return ADDRESS_DIGITS
+    if message in (ADDRESS, SIDE):
+        return ADDRESS_DIGITS if message == ADDRESS else 1
     group = message.removeprefix("step.")
     return sum(n for _, n in GROUPS[group]) if group in GROUPS else ROOT_DIGITS
 
@@ -214,3 +218,15 @@ def content_leaves(access: Access) -> tuple[PlainLeaf, ...]:
 def plain_leaves(access: Access) -> tuple[PlainLeaf, ...]:
     """All plain leaves of an access."""
     return (address_leaf(access), *content_leaves(access))
+
+
+def side_leaf(plan: Plan, edge: int) -> PlainLeaf:
+    """The child of an edge is said to be on the other side than the bit of the address says."""
+    digit_of, bit = divmod(plan.path_bit(edge), 4)
+    opens = (ADDRESS, SIDE)
+    s = open_on_main((), opens)
+    s.copy(f"{ADDRESS}.{digit_of - 1}")
+    s.run(nibble_bit(bit), 1, ["bit"])
+    s.copy(f"{SIDE}.0")
+    proves = f"{plan.name} path: below depth {edge} it goes to the other side than the address says"
+    return PlainLeaf(f"side.{edge}", proves, (), opens, _differ(s))

@@ -1,18 +1,17 @@
 """The hash leaf: a signed node is not the BLAKE3 hash of its two signed children.
 
-The operator signed three nodes and the address that the path leads to: the parent, the child on the path, the child's
-sibling. One bit of the address says whether the child is the right one. The challenger opens them all, names one digit
-in which the parent differs from H(left, right), and wins iff that digit differs. Only that digit of the hash is
-finished.
+The operator signed three nodes, the parent, the child on the path, the child's sibling, and the side of the child: 1 if
+it is the right one. The challenger opens them all, names one digit in which the parent differs from H(left, right),
+and wins iff that digit differs. Only that digit of the hash is finished.
 
-    witness (bottom → top):  digit index;  items of path, sibling, child, parent;  items of the prefix
+    witness (bottom → top):  digit index;  items of side, sibling, child, parent;  items of the prefix
 
-A node is 64 digits: digit 8·w + i is nibble i (least significant first) of word w. The address is seven digits: its
-nibbles 1…7.
+A node is 64 digits: digit 8·w + i is nibble i (least significant first) of word w. A parent that is a root may be
+signed with fewer; then only those are compared.
 
-What the body does, with the openings' digits on the alt stack (parent lowest, path on top):
+What the body does, with the openings' digits on the alt stack (parent lowest, side on top):
 
-    path digits → bit;  pairs of child and sibling digits → message (2·n), exchanged where the bit is 1
+    pairs of child and sibling digits → message (2·n), exchanged where the side is 1
     parent digits and index → one digit p;  compression;  digit h of the hash at the index;  h ≠ p
 """
 
@@ -23,15 +22,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from taproot.gadgets import blake3, spread
-from taproot.gadgets.bits import double, nibble_bit, swap_if, verify_below
+from taproot.gadgets.bits import double, verify_below
 from taproot.ots import Opening
 from taproot.script import Op, Script, ScriptError, Stack, check_leaf, encode_number, join
 
 HASH_HINT = "digit"  # name of the challenger's hint
 NODE_DIGITS = 64
-PATH_DIGITS = 7
-
-PathBit = tuple[int, int] | int  # (digit of the path, bit in it), or a bit that everybody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +38,19 @@ class HashLeaf:
     items: int
 
 
-def hash_leaf(
-    parent: Opening, child: Opening, sibling: Opening, path: Opening | None, bit: PathBit, prefix: Script
-) -> HashLeaf:
+def hash_leaf(parent: Opening, child: Opening, sibling: Opening, side: Opening | int, prefix: Script) -> HashLeaf:
     """A leaf that the challenger can spend iff `parent` is not the hash of `child` and `sibling`.
 
-    `prefix` runs first and takes its items from the top of the witness. Raises ScriptError if the leaf cannot be spent.
+    `side` is opened too, or everybody knows it. `prefix` runs first and takes its items from the top of the witness.
+    Raises ScriptError if the leaf cannot be spent.
     """
-    if (path is None) != isinstance(bit, int):
-        raise ScriptError("a path is opened if and only if the bit is taken from it")
-    openings = [parent, child, sibling, *([path] if path else [])]
-    for opening, digits in zip(openings, (NODE_DIGITS, NODE_DIGITS, NODE_DIGITS, PATH_DIGITS), strict=False):
+    openings = [parent, child, sibling, *([] if isinstance(side, int) else [side])]
+    compared = parent.script.effect.alt_delta
+    for opening, digits in zip(openings, (min(compared, NODE_DIGITS), NODE_DIGITS, NODE_DIGITS, 1), strict=False):
         if opening.script.effect.alt_delta != digits:
             raise ScriptError(f"a value of {opening.script.effect.alt_delta} digits where {digits} are needed")
-    code = join([prefix, *(o.script for o in openings), _body(bit, None)])
+    body = _body(side if isinstance(side, int) else None, None, compared)
+    code = join([prefix, *(o.script for o in openings), body])
     items = 1 + sum(o.items for o in openings) - prefix.effect.delta
     return HashLeaf(check_leaf(code, items), items)
 
@@ -65,30 +60,27 @@ def hash_leaf_witness(
     parent: Sequence[bytes],
     child: Sequence[bytes],
     sibling: Sequence[bytes],
-    path: Sequence[bytes] = (),
+    side: Sequence[bytes] = (),
     prefix: Sequence[bytes] = (),
 ) -> tuple[bytes, ...]:
     """The witness, bottom first; `hint` is the index of a digit in which the parent is false."""
-    return (encode_number(hint), *path, *sibling, *child, *parent, *prefix)
+    return (encode_number(hint), *side, *sibling, *child, *parent, *prefix)
 
 
-def hash_body(address_bit: int, parent: bytes | None = None) -> Script:
-    """The body alone, for a leaf that has already opened its values; the path bit is a bit (4…31) of the byte address.
+def hash_body(parent: bytes | None = None, parent_digits: int = NODE_DIGITS) -> Script:
+    """The body alone, for a leaf that has already opened its values.
 
-    stack:  digit index  →  verdict        alt:  parent, child, sibling, path (digit 0 of each on top)  →  (nothing)
+    stack:  digit index  →  verdict        alt:  parent, child, sibling, side (digit 0 of each on top)  →  (nothing)
 
     With a constant `parent` (32 bytes) its digits are not expected on the alt stack.
     """
-    digit, bit = divmod(address_bit, 4)
-    if not 1 <= digit <= PATH_DIGITS:
-        raise ScriptError(f"bit {address_bit} of an address is not signed")
-    return _body((digit - 1, bit), parent)
+    return _body(None, parent, parent_digits)
 
 
-@lru_cache(maxsize=128)
-def _body(bit: PathBit, parent: bytes | None) -> Script:
-    arranged, message = _arrange_known(bit) if isinstance(bit, int) else _arrange(*bit)
-    return join([arranged, _select_parent_digit(message, parent), _compare(message)])
+@lru_cache(maxsize=16)
+def _body(side: int | None, parent: bytes | None, compared: int) -> Script:
+    arranged, message = _arrange() if side is None else _arrange_known(side)
+    return join([arranged, _select_parent_digit(message, parent, compared), _compare(message)])
 
 
 def _names(what: str, count: int = NODE_DIGITS) -> list[str]:
@@ -118,41 +110,41 @@ def _arrange_known(bit: int) -> tuple[Script, tuple[str, ...]]:
     return s.finish(*order), order
 
 
-@lru_cache(maxsize=32)
-def _arrange(digit: int, bit: int) -> tuple[Script, tuple[str, ...]]:
-    """stack:  →  message, right and left nibbles alternating        alt:  child, sibling, path  →  (nothing)"""
-    children, siblings, path = _names("child"), _names("sibling"), _names("path", PATH_DIGITS)
-    s = Stack(alt=[*reversed(children), *reversed(siblings), *reversed(path)])
-    _take_path_bit(s, path[digit], nibble_bit(bit))
+@lru_cache(maxsize=1)
+def _arrange() -> tuple[Script, tuple[str, ...]]:
+    """The sibling's nibbles below those of the child, then both blocks exchanged if the side is 1.
+
+    Rolling up the lowest item of the upper block, NODE_DIGITS times, leaves everything as it was; rolling up the lowest
+    of both exchanges the blocks. Above them lies the depth from which items are rolled.
+
+    stack:  →  message, right nibbles below left ones        alt:  child, sibling, side  →  (nothing)
+    """
+    children, siblings = _names("child"), _names("sibling")
+    s = Stack(alt=[*reversed(children), *reversed(siblings), "side"])
+    s.from_alt()
     _take(s, siblings)
-    s.move("bit")
-    order: list[str] = []
-    for child, sibling, left, right in zip(children, siblings, *_halves(), strict=True):
-        s.move(sibling)
-        _take(s, [child])
-        s.copy("bit")
-        s.run(swap_if(), 3, [right, left])
-        s.move("bit")
-        order += [right, left]
-    s.drop("bit")
-    return s.finish(*order), tuple(order)
+    _take(s, children)
+    s.move("side")
+    s.run(double() * 6, 1, ["depth"])
+    s.push(NODE_DIGITS)
+    s.op(Op.ADD, "depth")
+    for _ in range(NODE_DIGITS):
+        s.op(Op.DUP, "depth", "depth")
+        s.roll_dynamic(2 * NODE_DIGITS, ["depth", "nibble"])
+        s.op(Op.SWAP, "nibble", "depth")
+    s.drop()
+    left, right = _halves()
+    s.rename(*right, *left)
+    return s.finish(*right, *left), (*right, *left)
 
 
-def _take_path_bit(s: Stack, wanted: str, to_bit: Script) -> None:
-    for _ in range(PATH_DIGITS):
-        s.from_alt()
-        if s.main[-1] != wanted:
-            s.drop()
-    s.run(to_bit, 1, ["bit"])
-
-
-@lru_cache(maxsize=128)
-def _select_parent_digit(message: tuple[str, ...], parent: bytes | None) -> Script:
+@lru_cache(maxsize=16)
+def _select_parent_digit(message: tuple[str, ...], parent: bytes | None, compared: int) -> Script:
     """The challenger's digit of the parent; the other digits go, which frees room for the tables.
 
     stack:  index, message  →  message        alt:  parent  →  digit, index
     """
-    digits = _names("parent")
+    digits = _names("parent", compared)
     s = Stack("index", *message, alt=[] if parent else digits[::-1])
     for i, name in enumerate(digits):
         if parent:
@@ -160,12 +152,12 @@ def _select_parent_digit(message: tuple[str, ...], parent: bytes | None) -> Scri
         else:
             s.from_alt(name)
     s.move("index")
-    s.run(verify_below(NODE_DIGITS), 1, ["index"])
+    s.run(verify_below(compared), 1, ["index"])
     s.copy("index")
-    s.push(NODE_DIGITS)  # digit 0 is the deepest: depth 64 below, with the index itself between
-    s.op(Op.SWAP, "64", "index")
+    s.push(compared)  # digit 0 is the deepest, with the index itself between
+    s.op(Op.SWAP, "count", "index")
     s.op(Op.SUB, "depth")
-    s.pick_dynamic(NODE_DIGITS, "digit")
+    s.pick_dynamic(compared, "digit")
     s.to_alt()
     s.to_alt("index")
     s.drop_all(keep=len(message))

@@ -19,7 +19,7 @@ from challenger.game.kinds import (
     origins_of_a,
     origins_of_b,
 )
-from challenger.game.paths import OpenedPath
+from challenger.game.paths import OpenedPath, child_is_right
 from challenger.game.prover import TraceProver, leaf_bytes, path_of_claim, place_of
 from challenger.game.solver import (
     Assertion,
@@ -64,6 +64,8 @@ def challenger_move(state: GameState, truth: TraceProver) -> Choose | Disproof |
     head, _, tail = state.turn.partition(".")
     if head == "pick":
         lie = find_lie(assertion_of(state), truth)
+        if lie == "search":
+            return _choose_segment(state, truth, 0)
         return None if lie is None else Choose(f"pick_{lie}", {})
     if head == "pick_claim":
         shown = [state.root(name) for name in ("init.1", "init.2", "init.3", "z0")]
@@ -106,13 +108,15 @@ def _in_path(state: GameState, truth: TraceProver, chain: str, turn: str) -> Cho
             return plain
     search = PathSearch(access.plan, true_path(access, state, truth), state.root("path.bottom.pre"))
     choices = state.path_choices(access.plan)
-    if turn == "hash":
-        return _hash_disproof(access, state, choices)
+    if turn in ("hash", "hash_top"):
+        return _last_disproof(access, state, choices)
     depths = range(1, access.plan.splits[len(choices)])
     names = [f"{access.plan.name}.{len(choices)}.{k}" for k in depths]
     pre = [state.root(f"{n}.pre") for n in names]
     post = [state.root(f"{n}.post") if access.writes else None for n in names]
     choice = search.choose(choices, pre, post)
+    if len(choices) == access.plan.rounds - 1 and access.plan.start((*choices, choice)) == 0:
+        return Choose(f"{chain}.cut_top", {})
     return Choose(f"{chain}.{turn}", {f"{access.plan.name}.{len(choices)}.choice": (choice,)})
 
 
@@ -135,8 +139,11 @@ def node_message(access: Access, side: str, depth: int) -> str:
     return f"{access.plan.name}.{shown[0]}.{shown[1]}.{side}"
 
 
-def _hash_disproof(access: Access, state: GameState, choices: tuple[int, ...]) -> Disproof:
+def _last_disproof(access: Access, state: GameState, choices: tuple[int, ...]) -> Disproof:
+    """The side shown is not that of the address, or a hash of the edge is wrong."""
     edge = access.plan.start(choices)
+    if state.values["path.side"] != (int(child_is_right(access.plan, state.opened_address(), edge)),):
+        return Disproof(f"side.{edge}", {})
 
     def node(side: str, depth: int) -> bytes | None:
         if side == "post" and not access.writes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from challenger.commit import Digits, address_digits, root_digits
 from challenger.disprove.claim import claim_digits
 from challenger.game.kinds import CHAINS, Access
-from challenger.game.paths import OpenedPath
+from challenger.game.paths import OpenedPath, child_is_right
 from challenger.game.prover import TraceProver
 from challenger.game.solver import shown_positions
 from challenger.game.state import GameState
@@ -17,9 +17,9 @@ def operator_move(state: GameState, prover: TraceProver) -> tuple[str, Signed]:
     """(move, values to sign) on the operator's turn."""
     head, _, tail = state.turn.partition(".")
     if head == "assert":
-        return "assert", _assertion(prover)
+        return "assert", {**_assertion(state, prover), **_search_roots(state, prover, 0)}
     if head == "init":
-        return "init", {f"init.{k + 1}": root_digits(r) for k, r in enumerate(prover.init_roots()[:3])}
+        return "init", {f"init.{k + 1}": state.shortened(r) for k, r in enumerate(prover.init_roots()[:3])}
     if head == "search":
         return f"reveal.{tail}", _search_roots(state, prover, int(tail))
     if head == "step":
@@ -27,9 +27,9 @@ def operator_move(state: GameState, prover: TraceProver) -> tuple[str, Signed]:
     return _path_move(state, prover, head, tail)
 
 
-def _assertion(prover: TraceProver) -> Signed:
+def _assertion(state: GameState, prover: TraceProver) -> Signed:
     leaves = {f"claim.{k}": root_digits(prover.claim_leaf(k)) for k in range(4)}
-    return {**leaves, "z0": root_digits(prover.z0()), "zN": root_digits(prover.zn())}
+    return {**leaves, "z0": state.shortened(prover.z0()), "zN": state.shortened(prover.zn())}
 
 
 def _copy(state: GameState, name: str) -> Signed:
@@ -38,7 +38,7 @@ def _copy(state: GameState, name: str) -> Signed:
 
 def _search_roots(state: GameState, prover: TraceProver, round_: int) -> Signed:
     positions = shown_positions(state.total, state.arities, state.search_choices())
-    roots = {f"search.{round_}.{k + 1}": root_digits(prover.root_at(p)) for k, p in enumerate(positions)}
+    roots = {f"search.{round_}.{k + 1}": state.shortened(prover.root_at(p)) for k, p in enumerate(positions)}
     return {**(_copy(state, f"search.{round_ - 1}") if round_ else {}), **roots}
 
 
@@ -47,7 +47,7 @@ def _step(state: GameState, prover: TraceProver) -> tuple[str, Signed]:
     assert index is not None
     shown = prover.step(index)
     values = {f"step.{group}": digits for group, digits in claim_digits(shown.claim).items()}
-    values |= {"step.r1": root_digits(shown.r1), "step.r2": root_digits(shown.r2)}
+    values |= {"step.r1": state.shortened(shown.r1), "step.r2": state.shortened(shown.r2)}
     if shown.is_map:
         values["step.key"] = root_digits(shown.claim.key)
     return ("step_map" if shown.is_map else "step"), {**_copy(state, f"search.{len(state.arities) - 1}"), **values}
@@ -60,9 +60,10 @@ def _path_move(state: GameState, prover: TraceProver, chain: str, turn: str) -> 
     copy = _copy(state, f"{access.plan.name}.{len(choices) - 1}") if choices else {}
     if turn == "open":
         return f"{chain}.open", {**_opening(access, path), **_cuts(access, path, choices)}
+    if turn == "last_top":
+        return f"{chain}.last_top", _edge(access, path, 0)
     if turn == "last":
-        edge = access.plan.start(choices)
-        return f"{chain}.last", {**copy, "path.sibling": root_digits(path.siblings[edge])}
+        return f"{chain}.last", {**copy, **_edge(access, path, access.plan.start(choices))}
     return f"{chain}.{turn}", {**copy, **_cuts(access, path, choices)}
 
 
@@ -83,3 +84,9 @@ def _cuts(access: Access, path: OpenedPath, choices: tuple[int, ...]) -> Signed:
             assert path.post is not None
             values[f"{name}.post"] = root_digits(path.post[depth])
     return values
+
+
+def _edge(access: Access, path: OpenedPath, edge: int) -> Signed:
+    """What decides about one edge: the sibling, and on which side the path goes."""
+    side = int(child_is_right(access.plan, path.address, edge))
+    return {"path.sibling": root_digits(path.siblings[edge]), "path.side": (side,)}

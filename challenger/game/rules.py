@@ -1,4 +1,7 @@
-"""Which turn follows which move: the shape of every game."""
+"""Which turn follows which move: the shape of every game.
+
+The roots of the first round of the search stand in `assert`, so the first choice is made on the turn `pick`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ _AFTER = {
     "assert": "pick",
     "pick_init": "init",
     "pick_final": f"{FINAL_ACCESS.kind}.open",
-    "pick_search": "search.0",
     "init": "pick_claim",
     "step": "verdict",
     "step_map": "verdict_map",
@@ -36,8 +38,10 @@ def turn_after(move: str, arities: Sequence[int]) -> str:
 def _in_path(turn: str, rounds: int) -> str:
     if turn == "open":
         return "cut0"
-    if turn == "last":
-        return "hash"
+    if turn in ("last", "last_top"):
+        return turn.replace("last", "hash")
+    if turn == "cut_top":
+        return "last_top"
     if turn.startswith("show"):
         return f"cut{turn.removeprefix('show')}"
     round_ = int(turn.removeprefix("cut"))

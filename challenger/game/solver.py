@@ -29,16 +29,21 @@ class Disproof:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What the operator signs when challenged."""
+    """What the operator signs when challenged; roots to as many bytes as he signs."""
 
     claim: tuple[bytes, ...]
     z0: bytes
     zn: bytes
 
 
+def fits(shown: bytes, true: bytes) -> bool:
+    """Is that the true root, as far as it was signed?"""
+    return shown == true[: len(shown)]
+
+
 def first_difference(shown: Sequence[bytes], true: Sequence[bytes]) -> int | None:
     """Index of the first false root, None if all are true."""
-    return next((i for i, (a, b) in enumerate(zip(shown, true, strict=True)) if a != b), None)
+    return next((i for i, (a, b) in enumerate(zip(shown, true, strict=True)) if not fits(a, b)), None)
 
 
 def find_lie(assertion: Assertion, truth: TraceProver) -> str | None:
@@ -46,9 +51,9 @@ def find_lie(assertion: Assertion, truth: TraceProver) -> str | None:
 
     `truth` runs the asserted claim.
     """
-    if assertion.z0 != truth.z0():
+    if not fits(assertion.z0, truth.z0()):
         return "init"
-    if assertion.zn != truth.zn():
+    if not fits(assertion.zn, truth.zn()):
         return "search"
     if truth.machine_at(truth.total).control[5] != EXITED:
         return "final"
@@ -103,7 +108,7 @@ def access_is_false(access: Access, a: Machine, claim: StepClaim, roots: Mapping
     true = path_of_claim(access, a, claim)
     if claimed_bottom_is_false(access, true, claim):
         return True
-    return access.post is not None and true.post is not None and roots[access.post] != true.post[0]
+    return access.post is not None and true.post is not None and not fits(roots[access.post], true.post[0])
 
 
 def claimed_bottom_is_false(access: Access, true: OpenedPath, claim: StepClaim) -> bool:
@@ -153,12 +158,12 @@ def hash_disproof(
         if parent is None or child is None:
             continue
         true_parent = parent_of(plan, address, edge, child, sibling)
-        if true_parent != parent:
+        if not fits(parent, true_parent):
             return Disproof(side, {"digit": differing_digit(parent, true_parent)})
     return None
 
 
 def differing_digit(x: bytes, y: bytes) -> int:
-    """Index of the first digit (low nibble first) in which two 32-byte values differ."""
-    at = next(i for i, (a, b) in enumerate(zip(x, y, strict=True)) if a != b)
+    """Index of the first digit (low nibble first) in which two values differ, as far as both go."""
+    at = next(i for i, (a, b) in enumerate(zip(x, y, strict=False)) if a != b)
     return 2 * at if (x[at] ^ y[at]) & 15 else 2 * at + 1

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from btc_l2.zkvm.claim import StepClaim
-from challenger.commit import Digits, digits_address, digits_root
+from challenger.commit import DIGIT_BITS, Digits, digits_address, digits_root, root_digits
 from challenger.disprove.claim import GROUPS, claim_from_digits
 from challenger.game.kinds import origin_for, origins_of_b
 from challenger.game.plan import Plan
 from challenger.game.prover import ShownStep
+from taproot.terms import MAX_DIGEST
 
 FIRST_TURN = "assert"
 
 
 @dataclass(frozen=True, slots=True)
 class GameState:
-    """`turn` is the output that waits for a move; `values` maps message names to digits."""
+    """`turn` is the output that waits for a move; `values` maps message names to digits; `digest`: bits of a root."""
 
     arities: tuple[int, ...]
     image_root: bytes
     turn: str = FIRST_TURN
     moves: tuple[str, ...] = ()
     values: Mapping[str, Digits] = field(default_factory=dict)
+    digest: int = MAX_DIGEST
 
     @property
     def total(self) -> int:
@@ -35,10 +37,14 @@ class GameState:
 
     def after(self, move: str, next_turn: str, values: Mapping[str, Digits]) -> GameState:
         """The state after one more move."""
-        return GameState(self.arities, self.image_root, next_turn, (*self.moves, move), {**self.values, **values})
+        return replace(self, turn=next_turn, moves=(*self.moves, move), values={**self.values, **values})
+
+    def shortened(self, root: bytes) -> Digits:
+        """A root as the operator signs it."""
+        return root_digits(root)[: self.digest // DIGIT_BITS]
 
     def root(self, message: str) -> bytes:
-        """A signed root, node or leaf."""
+        """A signed root (`digest` bits of it), node or leaf."""
         return digits_root(self.values[message])
 
     def choice(self, name: str) -> int:

@@ -80,12 +80,12 @@ class Choice:
         return tuple(items)
 
     def check_is(self, public: bytes, option: int) -> Script:
-        """Verify that exactly `option` was chosen.
+        """Verify, in a disproof, that exactly `option` was chosen: its preimage was measured when it was shown first.
 
         stack:  preimage  →  (nothing)
         """
         check_digits([option], 1, self.options)
-        return _HASH_ITEM + script(split_public(public, self.options)[option], Op.EQUALVERIFY)
+        return script(Op.HASH160, split_public(public, self.options)[option], Op.EQUALVERIFY)
 
     def check_equal_pair(self, public1: bytes, public2: bytes) -> Script:
         """Verify that two keys opened to the same choice: a choice and the other side's copy of it.

@@ -22,7 +22,9 @@ end is no number. So no hint needs a range check of its own.
 `open` takes the same signature in another layout (`to_open`): hints in canonical order, and for each group the parts of
 digits that its rank consists of, because Script cannot divide. It requires the order, computes the ranks with tables of
 C(h + j − 1, j) and compares. Every signature that passes `check` can be opened, to one value only: whoever opens
-brings it into order, and ranks with more than the group's bits are taken modulo 2^bits.
+brings it into order, and ranks with more than the group's bits are taken modulo 2^bits. `open_all` opens several values
+with the tables pushed once. Only `check` measures the items: what is opened has been checked before, and an item of
+another length with the same hash cannot be found.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ from taproot.ots.code import (
     secrets_from,
     split_public,
 )
-from taproot.ots.decode import decode_arrangement, decode_items
-from taproot.script import Op, Script, drop_many, roll_within, script
+from taproot.ots.decode import decode_arrangements, decode_items
+from taproot.script import Op, Script, drop_many, join, roll_within, script
 
 _BASE = 16
 _SIZED = script(Op.SIZE, HASH_BYTES, Op.EQUALVERIFY)
@@ -55,7 +57,7 @@ _SIZED = script(Op.SIZE, HASH_BYTES, Op.EQUALVERIFY)
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """`digits` digits of base 16: 8, 40, 48 or 64; see the module's text."""
+    """`digits` digits of base 16: 8, 40, 48, 58 or 64; see the module's text."""
 
     digits: int = 64
 
@@ -98,8 +100,7 @@ class Composition:
 
     def open(self, public: bytes) -> Script:
         """stack:  items of `to_open`…  →  (nothing)        alt:  →  digit n−1 … digit 0 (on top)"""
-        check_public(public, self.shape.chains)
-        return _open_template(self.digits).fill(public)
+        return open_all([self], [public])
 
     def to_open(self, items: Sequence[bytes]) -> tuple[bytes, ...]:
         """The signature as `open` takes it. Raises VerificationFailed for hints that no script accepts."""
@@ -137,6 +138,17 @@ class Composition:
         return secrets_from(seed, f"composition/{self.digits}", self.shape.chains)
 
 
+def open_all(codes: Sequence[Composition], publics: Sequence[bytes]) -> Script:
+    """Open several values; the items of the first lie on top.
+
+    stack:  items of `to_open`…  →  (nothing)        alt:  →  digits of the first … of the last (its digit 0 on top)
+    """
+    for code, public in zip(codes, publics, strict=True):
+        check_public(public, code.shape.chains)
+    verified = [_verify_template(code.digits).fill(public) for code, public in zip(codes, publics, strict=True)]
+    return join([*verified, _decode(tuple(code.digits for code in codes))])
+
+
 def _hash_on(item: bytes, times: int) -> bytes:
     for _ in range(times):
         item = hash160(item)
@@ -149,7 +161,7 @@ def _interleave(hints: Sequence[int], chain_items: Sequence[bytes]) -> tuple[byt
 
 def _hash_to_end(depth: int) -> Script:
     """stack:  chain item  →  (nothing)        alt:  →  the end that it belongs to"""
-    return _SIZED + script(*[Op.HASH160] * depth, Op.TOALTSTACK)
+    return script(*[Op.HASH160] * depth, Op.TOALTSTACK)
 
 
 def _lay_out(shape: Shape) -> list[Script | int]:
@@ -168,7 +180,7 @@ def _drop_rest(shape: Shape) -> Script:
 @lru_cache(maxsize=8)
 def _check_template(digits: int) -> Template:
     shape = shape_for(digits)
-    parts: list[Script | int] = [_hash_to_end(depth) + script(Op.TOALTSTACK) for depth in reversed(shape.depths)]
+    parts: list[Script | int] = [_SIZED + _hash_to_end(d) + script(Op.TOALTSTACK) for d in reversed(shape.depths)]
     parts += _lay_out(shape)
     for left in range(shape.chains, shape.chains - len(shape.depths), -1):
         parts.append(script(Op.FROMALTSTACK, roll_within(left - 1), Op.FROMALTSTACK, Op.EQUALVERIFY))
@@ -176,7 +188,8 @@ def _check_template(digits: int) -> Template:
 
 
 @lru_cache(maxsize=8)
-def _open_template(digits: int) -> Template:
+def _verify_template(digits: int) -> Template:
+    """stack:  items of `to_open`…  →  (nothing)        alt:  →  the numbers, as the decoding takes them"""
     shape = shape_for(digits)
     numbers = decode_items(shape)
     parts: list[Script | int] = [_hash_to_end(depth) for depth in reversed(shape.depths)]
@@ -185,5 +198,9 @@ def _open_template(digits: int) -> Template:
         left = shape.chains - slot
         hint = left + len(numbers) - numbers.index(("hint", slot))  # above it: numbers, the empty item, ends
         parts.append(script(hint, Op.PICK, roll_within(left - 1), Op.FROMALTSTACK, Op.EQUALVERIFY))
-    decoded = script(*[Op.TOALTSTACK] * len(numbers)) + decode_arrangement(shape)
-    return make_template([*parts, _drop_rest(shape) + decoded])
+    return make_template([*parts, _drop_rest(shape) + script(*[Op.TOALTSTACK] * len(numbers))])
+
+
+@lru_cache(maxsize=32)
+def _decode(digits: tuple[int, ...]) -> Script:
+    return decode_arrangements([shape_for(n) for n in digits])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taproot.gadgets.bits import double, times, verify_below
+from taproot.gadgets.bits import double, times
 from taproot.ots.arrangement import DIGIT_BITS, ChainClass, Group, Shape, subsets_below
 from taproot.script import Op, Script, Stack
 
@@ -23,29 +23,33 @@ def decode_items(shape: Shape) -> list[Item]:
     return items
 
 
-def decode_arrangement(shape: Shape) -> Script:
-    """stack:  →  (nothing)        alt:  numbers, the first on top  →  digit n−1 … digit 0 (on top)"""
-    numbers = decode_items(shape)
-    s = Stack(alt=[_name(item) for item in reversed(numbers)])
-    _push_tables(s, shape)
+def decode_arrangements(shapes: Sequence[Shape]) -> Script:
+    """Decode values one after the other with one set of tables; the last one's numbers lie on top.
+
+    stack:  →  (nothing)        alt:  numbers of each, the first on top  →  digit n−1 … digit 0 (on top) of each
+    """
+    s = Stack(alt=[_name(v, item) for v, shape in enumerate(shapes) for item in reversed(decode_items(shape))])
+    _push_tables(s, shapes)
     widths: list[int] = []
-    for group in shape.groups:
-        _rank(s, group)
-        _compare_pieces(s, group)
-        widths += group.pieces
+    for shape in reversed(shapes):
+        for group in shape.groups:
+            _rank(s, group)
+            _compare_pieces(s, group)
+        widths += [width for group in shape.groups for width in group.pieces]
     _digits_to_alt(s, widths)
     s.drop_all()
     return s.code()
 
 
-def _name(item: Item) -> str:
-    return f"{item[0]} {item[1]}"
+def _name(value: int, item: Item) -> str:
+    return f"{value} {item[0]} {item[1]}"
 
 
-def _push_tables(s: Stack, shape: Shape) -> None:
+def _push_tables(s: Stack, shapes: Sequence[Shape]) -> None:
     """C(h + j − 1, j) for j = 2, 3, …, each with h = 0 on top."""
-    for j in range(max(c.size for c in shape.classes), 1, -1):
-        entries = max(c.left - c.size + 1 for c in shape.classes if c.size >= j)
+    classes = [c for shape in shapes for c in shape.classes]
+    for j in range(max(c.size for c in classes), 1, -1):
+        entries = max(c.left - c.size + 1 for c in classes if c.size >= j)
         for h in reversed(range(entries)):
             s.push(subsets_below(h, j), _entry(j, h))
 
@@ -106,8 +110,12 @@ def _compare_pieces(s: Stack, group: Group) -> None:
     s.from_alt("value")
     for width in group.pieces:
         s.run(double() * width, 1, ["value"])
-        s.from_alt("piece")
-        s.run(verify_below(1 << width), 1, ["piece"])
+        s.from_alt()
+        s.op(Op.ABS, "piece")  # at least zero, and written minimally
+        s.op(Op.DUP, "piece", "piece")
+        s.push(1 << width)
+        s.op(Op.LESSTHAN, "in range")
+        s.op(Op.VERIFY)
         s.op(Op.TUCK, "piece", "value", "piece")
         s.op(Op.ADD, "value")
     s.move("rank")
@@ -115,15 +123,13 @@ def _compare_pieces(s: Stack, group: Group) -> None:
 
 
 def _digits_to_alt(s: Stack, widths: Sequence[int]) -> None:
-    """Join the pieces of one digit, leave every digit minimal (OP_ABS and OP_ADD write minimal numbers).
+    """Join the pieces of one digit. Every digit is minimal, as OP_ABS and OP_ADD write numbers.
 
     stack:  …, pieces  →  …        alt:  →  digit n−1 … digit 0
     """
     left = list(widths)
     while left:
         width = left.pop()
-        if width == DIGIT_BITS:
-            s.op(Op.ABS, "digit")
         while width < DIGIT_BITS:
             s.op(Op.SWAP, "lower", "higher")
             s.run(double() * width, 1, ["higher"])

@@ -48,6 +48,7 @@ from taproot.script import Op, Script, drop_many, join, pick_within, script
 
 MAX_DIGITS = 128  # keeps the fixed indices of `open` at two bytes, and 2·MAX_DIGITS far below the stack limit
 MAX_BASE = 16  # OP_16 is the largest one-byte constant
+_SIZED = script(Op.SIZE, HASH_BYTES, Op.EQUALVERIFY)
 _KEEP = script(Op.TOALTSTACK)
 _KEEP_MINIMAL = script(Op.ABS, Op.TOALTSTACK)  # OP_ABS writes a number that is not negative back minimally
 
@@ -159,7 +160,8 @@ def _check_template(digits: int, base: int) -> Template:
     bases = _bases(digits, base)
     parts: list[Script | int] = [_numbers_to_alt(bases[digits:], digits, base)]
     for i, w in enumerate(bases):
-        parts += [_climb(w) + script(Op.FROMALTSTACK, pick_within(w - 1)), i, script(Op.EQUALVERIFY) + drop_many(w)]
+        climbed = _SIZED + _climb(w) + script(Op.FROMALTSTACK, pick_within(w - 1))
+        parts += [climbed, i, script(Op.EQUALVERIFY) + drop_many(w)]
     return make_template(parts)
 
 
@@ -175,11 +177,11 @@ def _open_template(digits: int, base: int) -> Template:
 
 
 def _climb(base: int) -> Script:
-    """The chain from an item of 20 bytes on.
+    """The chain from an item on.
 
     stack:  x  →  x, HASH160(x), HASH160²(x), … (base items)
     """
-    return script(Op.SIZE, HASH_BYTES, Op.EQUALVERIFY, *[Op.DUP, Op.HASH160] * (base - 1))
+    return script(*[Op.DUP, Op.HASH160] * (base - 1))
 
 
 def _numbers_to_alt(checksum: tuple[int, ...], digits: int, base: int) -> Script:

@@ -93,4 +93,4 @@ def test_an_honest_operator_answers_whatever_a_hostile_challenger_picks() -> Non
     prover = TraceProver(image, claim, TOTAL)
     for seed in range(40):
         state, _ = play(prover, None, random.Random(seed))
-        assert state.turn.endswith(".hash")
+        assert state.turn.partition(".")[2] in ("hash", "hash_top")

@@ -17,11 +17,11 @@ from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.decode import decode
 from btc_l2.zkvm.isa import BY_NAME, REMAINDERS
 from btc_l2.zkvm.outcome import Control
+from btc_l2.zkvm.tree import hash_pair
 from challenger.commit import (
     Digits,
     GameId,
     address_digits,
-    digits_address,
     digits_root,
     message_seed,
     root_digits,
@@ -30,34 +30,36 @@ from challenger.cost import SEED, sample_game, sample_parties
 from challenger.disprove.claim import claim_digits
 from challenger.game.challenger import find_plain_disproof
 from challenger.game.kinds import CHAINS
-from challenger.game.paths import parent_of
-from challenger.game.plan import MAP, TREE, Plan
+from challenger.game.paths import child_is_right
+from challenger.game.plan import MAP, TREE
 from challenger.game.semantics import BAD_FETCH, EXITED, complete_claim
 from challenger.reveal import Fixed, Items, Open, RevealLeaf
 from challenger.turns import Game
 from tests.challenger.test_access_leaves import honest_values, random_claim, state_of
 
 ARITIES = (4, 4, 2)
+SHORT = 160
+MOST_LEAVES = 120
 REMAINDER_NAMES = {row.name for row in REMAINDERS}
 
 
 @lru_cache
-def game() -> Game:
+def game(digest: int = 256) -> Game:
     parties = sample_parties(2)
-    return sample_game(ARITIES, parties, parties.challengers[0])
+    return sample_game(ARITIES, parties, parties.challengers[0], digest=digest)
 
 
-def sign(values: dict[str, Digits]) -> dict[str, Items]:
+def sign(values: dict[str, Digits], digest: int = 256) -> dict[str, Items]:
     """One-time signatures of these values with the sample game's keys."""
     parties = sample_parties(2)
     game_id = GameId("weigh", parties.operator.name, parties.challengers[0])
-    messages = game().keys.messages
+    messages = game(digest).keys.messages
     return {name: messages[name].code.sign(message_seed(SEED, game_id, name), d) for name, d in values.items()}
 
 
-def wins(leaf: RevealLeaf, values: dict[str, Digits], hints: dict[str, int]) -> bool:
+def wins(leaf: RevealLeaf, values: dict[str, Digits], hints: dict[str, int], digest: int = 256) -> bool:
     """Does the kernel accept the leaf behind its signature?"""
-    witness = leaf.witness(game().keys, sign(values), hints)
+    witness = leaf.witness(game(digest).keys, sign(values, digest), hints)
     return accepts(leaf.tap.code[34 * leaf.signers :], witness)
 
 
@@ -70,19 +72,21 @@ def disproofs() -> dict[tuple[str, str], RevealLeaf]:
     return {where: game().leaves[where] for where in once.values()}
 
 
-HASH = sorted(where for where in disproofs() if where[0].endswith(".hash"))
+HASH = sorted(where for where in disproofs() if ".hash" in where[0] and not where[1].startswith("side"))
+SIDES = sorted(where for where in disproofs() if where[1].startswith("side"))
+TOPS = sorted(where for where in HASH if where[0].endswith("_top") and game().leaves[where].tap.items > 400)
 PLAIN = sorted(where for where in disproofs() if where[0].endswith(".cut0"))
 VERDICT = sorted(where for where in disproofs() if where[0].startswith("verdict") and "MAP" not in where[1])
 
 
-def hash_values(leaf: RevealLeaf, plan: Plan, edge: int, rng: random.Random) -> tuple[dict[str, Digits], str | None]:
+def hash_values(leaf: RevealLeaf, rng: random.Random) -> tuple[dict[str, Digits], str | None]:
     """A true parent (if it is signed) with its children, and all choices that the leaf asks for; the parent's name."""
     opened = [r.message for r in leaf.reveals if isinstance(r, Open)]
     parent = opened[0] if len(opened) == 4 else None
-    child, sibling, address = rng.randbytes(32), rng.randbytes(32), rng.getrandbits(32) & ~31
-    values = dict(zip(opened[-3:], (root_digits(child), root_digits(sibling), address_digits(address)), strict=True))
+    child, sibling, side = rng.randbytes(32), rng.randbytes(32), rng.randrange(2)
+    values: dict[str, Digits] = dict(zip(opened[-3:], (root_digits(child), root_digits(sibling), (side,)), strict=True))
     if parent is not None:
-        values[parent] = root_digits(parent_of(plan, address, edge, child, sibling))
+        values[parent] = root_digits(hash_pair(*((sibling, child) if side else (child, sibling))))
     for r in leaf.reveals:
         if isinstance(r, Fixed):
             values[f"{r.name}.copy"] = (r.value,)
@@ -92,13 +96,13 @@ def hash_values(leaf: RevealLeaf, plan: Plan, edge: int, rng: random.Random) -> 
 @pytest.mark.parametrize("where", HASH, ids=".".join)
 def test_a_hash_leaf_wins_on_a_false_parent_only(where: tuple[str, str]) -> None:
     rng = random.Random(repr(where))
-    leaf, plan = disproofs()[where], CHAINS[where[0].partition(".")[0]].plan
-    edge = int(where[1].split(".")[1])
-    values, parent = hash_values(leaf, plan, edge, rng)
+    leaf = disproofs()[where]
+    values, parent = hash_values(leaf, rng)
     if parent is None:  # the image root (32 zero bytes here) is a constant: the leaf wins where the hash is not zero
-        child, sibling, address = (values[r.message] for r in leaf.reveals if isinstance(r, Open))
-        true = parent_of(plan, digits_address(address), edge, digits_root(child), digits_root(sibling))
-        assert [wins(leaf, values, {"digit": i}) for i in range(64)] == [d != 0 for d in root_digits(true)]
+        child, sibling, side = (values[r.message] for r in leaf.reveals if isinstance(r, Open))
+        pair = (digits_root(child), digits_root(sibling))
+        true = root_digits(hash_pair(*(pair[::-1] if side == (1,) else pair)))
+        assert [wins(leaf, values, {"digit": i}) for i in range(64)] == [d != 0 for d in true]
         return
     at = rng.randrange(64)
     digits = list(values[parent])
@@ -108,11 +112,37 @@ def test_a_hash_leaf_wins_on_a_false_parent_only(where: tuple[str, str]) -> None
     assert not wins(leaf, values, {"digit": at})
 
 
+@pytest.mark.parametrize("where", TOPS, ids=".".join)
+def test_a_shortened_root_is_compared_as_far_as_it_was_signed(where: tuple[str, str]) -> None:
+    rng = random.Random(repr(where))
+    leaf = game(SHORT).leaves[where]
+    values, parent = hash_values(leaf, rng)
+    assert parent is not None
+    true = values[parent][: SHORT // 4]
+    at = rng.randrange(len(true))
+    false = (*true[:at], true[at] ^ rng.randrange(1, 16), *true[at + 1 :])
+    assert wins(leaf, values | {parent: false}, {"digit": at}, SHORT)
+    assert not wins(leaf, values | {parent: true}, {"digit": at}, SHORT)
+    assert not wins(leaf, values | {parent: false}, {"digit": len(true)}, SHORT)
+
+
+@pytest.mark.parametrize("where", SIDES, ids=".".join)
+def test_the_other_side_than_the_addresss_loses(where: tuple[str, str]) -> None:
+    leaf, plan = disproofs()[where], CHAINS[where[0].partition(".")[0]].plan
+    edge = int(where[1].partition(".")[2])
+    values: dict[str, Digits] = {f"{r.name}.copy": (r.value,) for r in leaf.reveals if isinstance(r, Fixed)}
+    for address in (0, 1 << plan.path_bit(edge), 0xFFFF_FFE0, 0xFFFF_FFE0 ^ 1 << plan.path_bit(edge)):
+        right = int(child_is_right(plan, address, edge))
+        opened = values | {"path.address": address_digits(address)}
+        assert wins(leaf, opened | {"path.side": (1 - right,)}, {})
+        assert not wins(leaf, opened | {"path.side": (right,)}, {})
+
+
 @pytest.mark.parametrize("where", HASH[:: max(1, len(HASH) // 8)], ids=".".join)
 def test_a_hash_leaf_refuses_another_choice_than_its_own(where: tuple[str, str]) -> None:
     rng = random.Random(repr(where))
-    leaf, plan = disproofs()[where], CHAINS[where[0].partition(".")[0]].plan
-    values, parent = hash_values(leaf, plan, int(where[1].split(".")[1]), rng)
+    leaf = disproofs()[where]
+    values, parent = hash_values(leaf, rng)
     fixed = next(r for r in leaf.reveals if isinstance(r, Fixed))
     false = values if parent is None else values | {parent: root_digits(rng.randbytes(32))}
     options = game().keys.choice(f"{fixed.name}.copy").options
@@ -175,7 +205,9 @@ def groups(claim: StepClaim) -> dict[str, Digits]:
 
 
 def test_every_leaf_of_a_game_stays_below_the_relay_limits() -> None:
+    leaves = [1 + len(turn.moves) + len(turn.disproofs) for turn in game().scripts.turns.values()]
+    assert max(leaves) <= MOST_LEAVES
     for leaf in disproofs().values():
-        assert len(leaf.tap.code) < 100_000
+        assert len(leaf.tap.code) < 60_000
         assert leaf.tap.items + leaf.tap.script.effect.peak <= 1000
     assert {p.name for p in (TREE, MAP)} == {c.plan.name for c in CHAINS.values()}

@@ -98,7 +98,7 @@ def play_hostile(prover: TraceProver, seed: int, tries: int, step: int | None = 
         move, values = operator_move(state, prover)
         state = state.after(move, turn_after(move, ARITIES), values)
         found += [f"{state.turn}: {name}" for name in spent_leaves(state, rng, tries)]
-        answer = hostile_move(state, rng, () if step is None else ("pick_search",))
+        answer = hostile_move(state, rng, () if step is None else ("choose.0",))
         if step is not None and state.turn.startswith("choose."):
             round_ = int(state.turn.removeprefix("choose."))
             choice = step // 4 ** (len(ARITIES) - 1 - round_) % 4

@@ -63,10 +63,11 @@ def test_sides_take_turns() -> None:
 
 def test_every_game_ends_on_a_turn_where_only_a_disproof_is_left() -> None:
     ends = {path[-1][1] for path in paths()}
-    assert ends == {f"{chain}.last" for chain in CHAINS}
+    assert ends == {f"{chain}.{last}" for chain in CHAINS for last in ("last", "last_top")}
     for name, turn in turns().items():
-        assert bool(turn.moves) != name.endswith(".hash")
-        assert bool(turn.disproofs) == (name.partition(".")[2] in ("cut0", "hash") or name.startswith("verdict"))
+        tail = name.partition(".")[2]
+        assert bool(turn.moves) != tail.startswith("hash")
+        assert bool(turn.disproofs) == (tail in ("cut0", "hash", "hash_top") or name.startswith("verdict"))
 
 
 def test_no_game_asks_for_two_values_of_one_key() -> None:
@@ -116,7 +117,11 @@ def test_all_that_a_disproof_opens_was_signed_on_the_way_to_it() -> None:
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_hash_leaf_stands_for_each_edge_side_and_origin(chain: str) -> None:
     access = CHAINS[chain]
-    names = {d.name for d in turns()[f"{chain}.hash"].disproofs}
+    names, top = ({d.name for d in turns()[f"{chain}.{end}"].disproofs} for end in ("hash", "hash_top"))
+    assert {n for n in names if n.startswith("side.")} == {f"side.{e}" for e in range(1, access.plan.edges)}
+    assert {n for n in top if n.startswith("side.")} == {"side.0"}
+    assert all(n.split(".")[1] == "0" for n in top) and not any(n.split(".")[1] == "0" for n in names)
+    names = {n for n in names | top if not n.startswith("side.")}
     for side, root in (("pre", access.pre), ("post", access.post)):
         if root is None:
             continue
@@ -130,11 +135,11 @@ def test_a_hash_leaf_stands_for_each_edge_side_and_origin(chain: str) -> None:
 
 @pytest.mark.parametrize("chain", [*STEP_CHAINS, *MAP_STEP_CHAINS])
 def test_top_hash_leaves_demand_the_choices_that_lead_to_their_root(chain: str) -> None:
-    for disproof in turns()[f"{chain}.hash"].disproofs:
-        leaf = game().leaves[f"{chain}.hash", disproof.name]
+    for disproof in turns()[f"{chain}.hash_top"].disproofs:
+        leaf = game().leaves[f"{chain}.hash_top", disproof.name]
         fixed = {(r.name, r.value) for r in leaf.reveals if isinstance(r, Fixed) and r.name.startswith("search.")}
-        side, edge, *message = disproof.name.split(".", 2)
-        if edge != "0" or message[0] not in {o.message for o in (*origins_of_a(ARITIES), *origins_of_b(ARITIES))}:
+        side, _edge, *message = disproof.name.split(".", 2)
+        if side == "side" or message[0] not in {o.message for o in (*origins_of_a(ARITIES), *origins_of_b(ARITIES))}:
             assert not fixed
             continue
         origins = (origins_of_a if side == "pre" else origins_of_b)(ARITIES)

@@ -171,7 +171,7 @@ def test_lies_are_listed(btc_l2: Command) -> None:
         (("fraud", "--lie", "map-key", "--guest", "fibonacci"), "cannot be told"),
         (("silence", "--side", "judge", *SMALL), "no side"),
         (("silence", "--side", "operator", "--turn", "pick", *SMALL), "no turn of the operator"),
-        (("silence", "--side", "challenger", "--turn", "search.0", *SMALL), "no turn of the challenger"),
+        (("silence", "--side", "challenger", "--turn", "search.1", *SMALL), "no turn of the challenger"),
         (("silence", "--side", "operator", "--turn", "search.5", *SMALL), "no turn of the operator"),
         (("honest", "--steps-log2", "9", *SMALL), "at least 10"),
         (("honest", "--steps-log2", "41", *SMALL), "out of range"),

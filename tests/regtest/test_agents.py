@@ -60,7 +60,7 @@ def dispute(**what: object) -> Plot:
 
 def unfounded() -> Plot:
     """A hostile challenger who makes each choice by chance, another one after each restart."""
-    return blobsum_plot(objectors=("alice",), route=("pick_search", "ask.memory"), silent={"bob": ("fan",)})
+    return blobsum_plot(objectors=("alice",), route=("choose.0", "ask.memory"), silent={"bob": ("fan",)})
 
 
 def tick_until_done(stage: Stage, tick: Callable[[], None]) -> Ending:

@@ -21,14 +21,14 @@ ROUNDS = len(MAP_TERMS.arities)
 
 # One of each kind of move; the rest of the matrix is long.
 OPERATOR_KINDS = (
-    "assert", "init", "search.0", "search.4", "step",
+    "assert", "init", "search.1", "search.4", "step",
     "rs.open", "memory.show1", "control.show2", "register.last",
-    "claim2.open", "final.last", "map-slot.open", "map-slot.show1", "map-slot.last",
+    "claim2.open", "final.last", "map-slot.open", "map-slot.show1", "map-slot.last", "rt.last_top",
 )  # fmt: skip
 CHALLENGER_KINDS = (
-    "pick", "pick_claim", "choose.0", "choose.4", "verdict", "verdict_map",
+    "pick", "pick_claim", "choose.1", "choose.4", "verdict", "verdict_map",
     "fetch.cut0", "rt.cut1", "register.cut2", "memory.hash",
-    "claim3.cut0", "final.hash", "map-key.hash", "map-slot.cut1",
+    "claim3.cut0", "final.hash", "map-key.hash", "map-slot.cut1", "control.hash_top",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_a_lying_operator_who_falls_silent_before_the_leaf_loses_his_stake_as_we
 
 
 def test_a_slow_operator_who_answers_before_the_timeout_confirms_is_not_punished(make_stage: MakeStage) -> None:
-    plot = fibonacci_plot(silent={"alice": ("timeout", "choose.1")}, objectors=("alice",), route=("pick_search",))
+    plot = fibonacci_plot(silent={"alice": ("timeout", "choose.1")}, objectors=("alice",), route=("choose.0",))
     stage = make_stage(plot)
     stage.confirm_vault()
     olga = stage.players[0]
@@ -83,7 +83,7 @@ def test_a_slow_operator_who_answers_before_the_timeout_confirms_is_not_punished
         stage.tick()
         tracked = olga.track("alice")
         since = 0 if tracked is None else tracked.since
-        olga.silent = ("search.0",) if stage.view.height < since + plot.terms.move_delay + 3 else ()
+        olga.silent = ("search.1",) if stage.view.height < since + plot.terms.move_delay + 3 else ()
     ending = stage.end()
     assert ending.outcome == "paid"
     check_books(ending, plot.terms)

@@ -39,7 +39,7 @@ DISPROVED_ON = {
     "map-key": ("map-key.hash", "pre."),
     "map-slot": ("verdict_map", "SYSCALL_MAP"),
     "map-node": ("map-slot.hash", "post."),
-    "initial": ("claim3.hash", "post."),
+    "initial": ("claim3.hash_top", "post."),
     "final": ("final.hash", "pre."),
 }
 BENT = ("operand", "instruction", "memory-read", "control", "map-operand", "map-key", "final")
@@ -112,7 +112,7 @@ def test_a_stake_that_leaves_during_the_dispute_is_taken_all_the_same(make_stage
 
 
 def test_a_bond_that_leaves_during_the_dispute_is_taken_all_the_same(make_stage: MakeStage) -> None:
-    stage = make_stage(fibonacci_plot(objectors=("alice",), route=("pick_search",)))
+    stage = make_stage(fibonacci_plot(objectors=("alice",), route=("choose.0",)))
     ending = play_on(stage, "alice/choose.2", lambda: leave(stage, "alice", "bond.alice"))
     assert ending.sent[-1].name.startswith("alice/slash.") and ending.sent[-1].name.endswith("@leaving")
     assert ending.books.accounts["olga"].change > stage.plot.terms.deposit
@@ -142,7 +142,7 @@ def test_a_lie_that_heals_is_no_false_claim(make_stage: MakeStage) -> None:
 
 @pytest.mark.parametrize("objectors", [("alice",), ("alice", "bob")])
 def test_unfounded_challenges_cost_those_who_make_them(make_stage: MakeStage, objectors: tuple[str, ...]) -> None:
-    plot = fibonacci_plot(objectors=objectors, route=("pick_search",))
+    plot = fibonacci_plot(objectors=objectors, route=("choose.0",))
     ending = make_stage(plot).play()
     assert (ending.outcome, ending.winner) == ("paid", "olga")
     assert {n.partition("/")[0] for n in names(ending) if "/slash." in n} == set(objectors)
@@ -171,7 +171,7 @@ def test_a_colluding_challenger_who_falls_silent_does_not_stop_the_honest_one(
 
 
 def test_a_colluding_challenger_who_errs_on_purpose_does_not_stop_the_honest_one(make_stage: MakeStage) -> None:
-    plot = fibonacci_plot(lie="operand", objectors=("alice",), route=("pick_search",))
+    plot = fibonacci_plot(lie="operand", objectors=("alice",), route=("choose.0",))
     check_disproved(make_stage(plot).play(), plot, "bob")
 
 

@@ -418,7 +418,7 @@ def chain_of_moves(length: int) -> dict[str, GameScripts]:
 
 def test_a_game_may_be_as_long_as_the_clock_counts_with_and_no_longer() -> None:
     build_graph(TERMS, PARTIES, make_funding(), chain_of_moves(TERMS.operator_moves))
-    with pytest.raises(InvalidInput, match=r"has 8 moves of the operator and 1 .* the terms count with 7 and 7"):
+    with pytest.raises(InvalidInput, match=r"has 7 moves of the operator and 1 .* the terms count with 6 and 6"):
         build_graph(TERMS, PARTIES, make_funding(), chain_of_moves(TERMS.operator_moves + 1))
 
 

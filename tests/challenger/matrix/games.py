@@ -165,7 +165,7 @@ def play_hostile(row: str, rng: random.Random, endian: Endian = "big", tries: in
                 tried += 1
                 if signer.spends(state.turn, disproof.name, hints):
                     spent.append(f"{state.turn}: {disproof.name}")
-        answer = hostile_move(state, rng, ("pick_search",), scene.at)
+        answer = hostile_move(state, rng, ("choose.0",), scene.at)
         if answer is None:
             return tried, spent
         state = state.after(answer.move, turn_after(answer.move, ARITIES), answer.values)
