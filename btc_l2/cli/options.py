@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,3 +23,12 @@ Kernel = Annotated[
 Stdin = Annotated[str | None, typer.Option(metavar="FILE", help="What a Linux program reads; becomes its statement.")]
 Linux = Annotated[bool, typer.Option("--linux", help="IMAGE is a static Linux program: add the micro kernel.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+InfoAt = Annotated[str | None, typer.Option(metavar="PATTERN", help="Say on stderr where it stands, how fast it is.")]
+SnapshotAt = Annotated[str | None, typer.Option(metavar="PATTERN", help="Keep the state in --trace DIR.")]
+StopAt = Annotated[str | None, typer.Option(metavar="PATTERN", help="Stop before the first of these steps.")]
+ProofAt = Annotated[str | None, typer.Option(metavar="PATTERN", help="Write the step as vm step --json shows it.")]
+ProofFormat = Annotated[str, typer.Option("--proof-fmt", metavar="NAME", help="Files of --proof-at; %d is the step.")]
+TraceFolder = Annotated[
+    Path | None, typer.Option("--trace", metavar="DIR", help="Keep snapshots here, go on from those that are here.")
+]

@@ -8,6 +8,8 @@ machine did what was asked, whatever the guest's exit code is: that is part of t
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,18 +22,27 @@ from btc_l2.cli.options import (
     Blobs,
     Claim,
     ImageArgument,
+    InfoAt,
     Kernel,
     Linux,
     Order,
+    ProofAt,
+    ProofFormat,
     Raw,
     Reg,
+    SnapshotAt,
     Statement,
     Stdin,
+    StopAt,
+    TraceFolder,
 )
 from btc_l2.cli.output import print_document
+from taproot.errors import InvalidInput
 
 if TYPE_CHECKING:
     from btc_l2.cli.execution import Run
+    from btc_l2.cli.progress import Progress
+    from btc_l2.zkvm.state import Machine
 
 PAGES_OF_A_MIB = 256
 
@@ -58,21 +69,65 @@ def run_program(
     max_steps: Annotated[int, typer.Option(min=0, help="Stop after so many steps.")] = MOST_STEPS,
     max_memory: Annotated[int, typer.Option(min=1, metavar="MIB", help="Most memory that the guest may use.")] = 1024,
     dump: Annotated[list[str] | None, typer.Option(metavar="ADDR:LEN", help="Show memory at the end.")] = None,
+    trace: TraceFolder = None,
+    info_at: InfoAt = None,
+    snapshot_at: SnapshotAt = None,
+    stop_at: StopAt = None,
+    proof_at: ProofAt = None,
+    proof_fmt: ProofFormat = "proof-%d.json",
     kernel: Kernel = True,
     linux: Linux = False,
     stdin: Stdin = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run until the exit, a stop address or a number of steps; show where the machine stands then."""
+    """Run until the exit, a stop address or a number of steps; show where the machine stands then.
+
+    PATTERN names steps by the number of steps made before them: never, always, =N or %N (every N steps).
+    """
     from btc_l2.cli.execution import execute
     from btc_l2.cli.program import load_program
+    from btc_l2.cli.progress import Progress
 
     program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin, blobs)
     ranges = [program.find_range(text) for text in dump or []]
     stop = program.find_address(stop_pc) if stop_pc is not None else None
-    done = execute(program.machine(), max_steps, stop, not kernel, max_memory * PAGES_OF_A_MIB)
+    progress, pages = Progress(program.image), max_memory * PAGES_OF_A_MIB
+    if trace is None and not (info_at or snapshot_at or stop_at or proof_at):
+        done = execute(program.machine(), max_steps, stop, not kernel, pages, progress)
+    else:
+        if stop is not None or not kernel:
+            raise InvalidInput("patterns of steps and --trace go with the compiled machine and no stop address; both "
+                               "ways to run cannot be had at once; leave out --stop-pc and --no-kernel")  # fmt: skip
+        patterns = (info_at, snapshot_at, stop_at, proof_at)
+        done = _run_stations(program.machine(), trace, patterns, max_steps, proof_fmt, pages, progress)
     tell = _describe_run if as_json else _tell_run
     print_document(tell(done, ranges, program.linux), as_json)
+
+
+def _run_stations(
+    machine: Machine,
+    folder: Path | None,
+    patterns: tuple[str | None, str | None, str | None, str | None],
+    limit: int,
+    proof_format: str,
+    max_pages: int,
+    progress: Progress,
+) -> Run:
+    """Run with the patterns of --info-at, --snapshot-at, --stop-at, --proof-at, in a folder if there is one."""
+    from btc_l2.cli.output import note
+    from btc_l2.cli.patterns import NEVER, parse_pattern
+    from btc_l2.cli.stations import MachineCourse, Stations, TraceCourse, open_trace, run_stations
+
+    info, snapshot, stop, proof = (parse_pattern(text) if text is not None else NEVER for text in patterns)
+    stations = Stations(info, snapshot, stop, proof, limit, proof_format)
+    if folder is None:
+        if snapshot != NEVER:
+            raise InvalidInput("--snapshot-at has no place for snapshots; they need a folder; add --trace DIR")
+        return run_stations(MachineCourse(machine, max_pages), stations, progress)
+    trace, left = open_trace(machine, folder, snapshot if patterns[1] is not None else None, max_pages)
+    if trace.steps:
+        note(f"{folder} has {trace.steps:,} steps; they are not made again")
+    return run_stations(TraceCourse(trace, stations.first_asked()), replace(stations, snapshot=left), progress)
 
 
 @app.command("root")

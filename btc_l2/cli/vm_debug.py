@@ -60,7 +60,7 @@ def show_step(
     made = execute(machine, at, None, not kernel).steps
     if made < at:
         note(f"the run ends after {made} steps; from there on the machine steps to itself")
-    print_document({"index": at, **_describe_step(machine, step_witness(machine))}, as_json)
+    print_document({"index": at, **describe_step(machine, step_witness(machine))}, as_json)
 
 
 def disassemble_program(
@@ -155,7 +155,8 @@ def _trace_rows(machine: Machine, symbols: SymbolTable, positions: range) -> Ite
         yield str(position), f"{pc:08x}", symbols.label(pc), text, describe_change(claim)
 
 
-def _describe_step(machine: Machine, witness: StepWitness) -> dict[str, Any]:
+def describe_step(machine: Machine, witness: StepWitness) -> dict[str, Any]:
+    """The document about a step: claim, roots, leaves."""
     from btc_l2.zkvm.accesses import accesses_of, leaf_name
     from btc_l2.zkvm.disasm import disassemble
 

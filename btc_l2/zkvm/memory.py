@@ -63,6 +63,11 @@ class Memory:
             return self.blobs.pages(self.nodes[region])
         return self.regions[region].pages if region in self.regions else {}
 
+    @property
+    def page_count(self) -> int:
+        """Number of all pages that exist, mapped ones excepted."""
+        return sum(len(content.pages) for region, content in self.regions.items() if region not in self.nodes)
+
     def page_numbers(self) -> list[int]:
         """Numbers of all pages that exist, mapped ones excepted, ascending."""
         return sorted(

@@ -104,8 +104,12 @@ class Snapshots:
                 kept.append(merged)
         return kept, freed
 
+    def with_last_pinned(self) -> list[Snapshot]:
+        """All snapshots, the last as one that is never left out. Nothing is different until `replace`."""
+        return [*self._kept[:-1], replace(self._kept[-1], pinned=True)]
+
     def replace(self, kept: list[Snapshot], freed: list[Slots]) -> None:
-        """Make the outcome of `thinned` true."""
+        """Make the outcome of `thinned` or `with_last_pinned` true."""
         self._kept = kept
         for slots in freed:
             self.file.free(slots)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.fast import ALL_PAGES, run
 from btc_l2.zkvm.layout import PAGE_BYTES
 from btc_l2.zkvm.pagefile import SLOT_COST, PageFile
 from btc_l2.zkvm.snapshot_index import SnapshotFolder
@@ -62,16 +62,18 @@ class Trace:
         snapshot_every: int = SNAPSHOT_EVERY,
         disk_limit: int = DISK_LIMIT,
         directory: Path | None = None,
+        max_pages: int = ALL_PAGES,
     ) -> None:
         """`snapshot_every` in steps, `disk_limit` in bytes; `directory`: where the trace lives on, and is continued.
 
-        InvalidInput if the folder is another machine's, VerificationFailed if it is damaged, Unavailable if it cannot
-        be used.
+        `max_pages`: of memory that the guest may take, as for `fast.run`. InvalidInput if the folder is another
+        machine's, VerificationFailed if it is damaged, Unavailable if it cannot be used.
         """
         if snapshot_every < 1:
             raise InvalidInput(f"snapshots every {snapshot_every} steps are impossible; give at least 1")
         self._every = snapshot_every
         self._disk_limit = disk_limit
+        self._max_pages = max_pages
         self._start = machine.copy()
         self._folder: SnapshotFolder | None = None
         self._snapshots: Snapshots | None = None
@@ -97,29 +99,40 @@ class Trace:
         """Where snapshots are, ascending; the start is none."""
         return [snapshot.position for snapshot in self._snapshots.kept] if self._snapshots is not None else []
 
-    def run(self, max_steps: int | None = None, progress: Progress | None = None) -> int:
+    def run(self, max_steps: int | None = None, progress: Progress | None = None, keep_end: bool = True) -> int:
         """Run on until the exit, or until `max_steps` steps in all are made; the number of steps made in all.
 
-        `progress` is called with that number at every snapshot. In a folder the end is kept too. Unavailable if the
-        snapshots find no room; the trace is then as long as it was at the last one.
+        `progress` is called with that number at every snapshot. In a folder the end is kept too (with `keep_end` false
+        only the exit). Unavailable if the snapshots find no room; the trace is then as long as at the last one.
         """
         end = self._last
         while not end.machine.exited and (max_steps is None or end.position < max_steps):
             to_snapshot = self._every - end.position % self._every
             wanted = to_snapshot if max_steps is None else min(to_snapshot, max_steps - end.position)
-            ahead = _ahead(end, wanted)
+            ahead = _ahead(end, wanted, self._max_pages)
             if ahead.position - end.position == to_snapshot:
                 ahead = self._keep(ahead)
             self._end = end = ahead
             if progress is not None:
                 progress(end.position)
-        if self._folder is not None and end.position != (end.origin.position if end.origin else 0):
+        kept = end.position == (end.origin.position if end.origin else 0)
+        if self._folder is not None and not kept and (keep_end or end.machine.exited):
             self._end = end = self._keep(end)
         return end.position
 
     def keep(self) -> None:
         """A snapshot of the state after `steps` steps that stays, however many there are."""
-        self._end = self._keep(self._last, pinned=True)
+        last = self._last
+        if last.position == 0:
+            return  # the start is always there
+        if last.origin is None or last.origin.position != last.position:
+            self._end = self._keep(last, pinned=True)
+        elif not last.origin.pinned:
+            kept = self._kept.with_last_pinned()
+            if self._folder is not None:
+                self._folder.rewrite(kept)
+            self._kept.replace(kept, [])
+            self._end = _State(last.position, last.machine, kept[-1])
 
     def root_at(self, position: int) -> bytes:
         """Root of the state after `position` steps; InvalidInput if the run has not come so far."""
@@ -205,7 +218,7 @@ class Trace:
     def _walk(self, start: _State, position: int) -> _State:
         if start.position == position:
             return start
-        state = _ahead(start, position - start.position)
+        state = _ahead(start, position - start.position, self._max_pages)
         self._recent[position] = state
         held = sum(recent.held for recent in self._recent.values())
         while len(self._recent) > 1 and (held > _RECENT_BYTES or len(self._recent) > _RECENT):
@@ -224,13 +237,17 @@ class Trace:
         """The interval behind a snapshot as a trace of its own, run as far as the position."""
         finer = self._finer.pop(first, None)
         if finer is None:
-            every = max(FINE_FROM // 2, self._every // _FINER)
+            every = max(FINE_FROM // 2, 1 << ((self._next(first) - first) // _FINER).bit_length())
             finer = Trace(self._state_of(snapshot).machine, every, self._disk_limit // _INTERVALS)
             if len(self._finer) == _INTERVALS:
                 self._finer.pop(next(iter(self._finer)))
         self._finer[first] = finer  # the last one asked is the last to go
         finer.run(position - first)
         return finer
+
+    def _next(self, position: int) -> int:
+        """Position of the next snapshot, or the end."""
+        return next((kept.position for kept in self._kept.kept if kept.position > position), self.steps)
 
     def _keep(self, state: _State, pinned: bool = False) -> _State:
         """Take a snapshot of a state, as of now the end; the same state, its pages in the file."""
@@ -263,11 +280,11 @@ class Trace:
         return len(snapshots) > most and self._every < snapshots.kept[-1].position
 
 
-def _ahead(state: _State, steps: int) -> _State:
+def _ahead(state: _State, steps: int, max_pages: int) -> _State:
     """The state some steps later; the one given does not change."""
     machine = state.machine.copy()
     machine.memory.track()
-    made = run(machine, steps)
+    made = run(machine, steps, max_pages=max_pages)
     assert machine.memory.changed is not None
     machine.memory.changed |= state.machine.memory.changed or set()
     return _State(state.position + made, machine, state.origin)

@@ -76,12 +76,15 @@ def test_what_is_done_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_pinned_snapshot_stays_when_others_go(tmp_path: Path) -> None:
     trace = Trace(writer(WRITES), snapshot_every=10, disk_limit=60 * SLOT_COST, directory=tmp_path)
-    trace.run(777)
+    trace.keep()
+    trace.run(777)  # the end of a run in a folder is a snapshot, but not one that stays
+    trace.run(778)
+    trace.keep()
     trace.keep()
     trace.run()
     trace.close()
     again = Trace(writer(WRITES), snapshot_every=10, disk_limit=60 * SLOT_COST, directory=tmp_path)
-    assert 777 in again.positions
+    assert 778 in again.positions and 777 not in again.positions
     assert len(again.positions) < 30
 
 
