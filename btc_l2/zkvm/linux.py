@@ -37,6 +37,8 @@ _BREAK = 0x0000_000D  # MIPS32 Vol. II-A, BREAK with code 0
 _STDOUT_LOG, _STDERR_LOG = 0x8100_0000, 0x8200_0000
 _STDIN_KINDS: Mapping[Stdin, int] = {"statement": 0, "blob": 1}
 _AT_NULL, _AT_PAGESZ, _AT_ENTRY, _AT_HWCAP, _AT_CLKTCK, _AT_SECURE, _AT_RANDOM = 0, 6, 9, 16, 17, 23, 25
+_AT_PHDR, _AT_PHENT, _AT_PHNUM = 3, 4, 5
+_PT_LOAD = 1
 _RANDOM_BYTES = 16
 
 
@@ -81,7 +83,8 @@ def linux_image(
     if end > HEAP:
         raise InvalidInput(f"the program reaches up to {end:#x}; from {HEAP:#x} on the kernel gives out memory; "
                            "link it lower")  # fmt: skip
-    stack = _first_stack(program, args, env, sha256(program_elf).digest()[:_RANDOM_BYTES])
+    headers = _find_program_headers(program_elf, program.endian)
+    stack = _first_stack(program, headers, args, env, sha256(program_elf).digest()[:_RANDOM_BYTES])
     boot = struct.pack(_order(kernel.endian) + "3I", program.entry, stack.address, _STDIN_KINDS[stdin])
     segments = (*program.segments, stack, *_fill_in(kernel, "boot", boot))
     symbols = {**program.symbols, **{f"kernel.{name}": address for name, address in kernel.symbols.items()}}
@@ -145,7 +148,24 @@ def _write(segment: Segment, address: int, content: bytes) -> Segment:
     return replace(segment, data=segment.data[:start] + content + segment.data[start + len(content) :])
 
 
-def _first_stack(program: Elf, args: Sequence[str], env: Sequence[str], random: bytes) -> Segment:
+def _find_program_headers(elf: bytes, endian: Endian) -> tuple[int, ...]:
+    """Pairs of the auxiliary vector that say where the program finds its own program headers, if they are loaded.
+
+    A C library looks there for the contents of thread-local variables (PT_TLS).
+    """
+    order = _order(endian)
+    (offset,) = struct.unpack_from(order + "I", elf, 28)  # e_phoff
+    size, count = struct.unpack_from(order + "2H", elf, 42)  # e_phentsize, e_phnum
+    for number in range(count):
+        kind, start, address, _, length = struct.unpack_from(order + "5I", elf, offset + number * size)
+        if kind == _PT_LOAD and start <= offset and offset + count * size <= start + length:
+            return (_AT_PHDR, address + offset - start, _AT_PHENT, size, _AT_PHNUM, count)
+    return ()
+
+
+def _first_stack(
+    program: Elf, headers: tuple[int, ...], args: Sequence[str], env: Sequence[str], random: bytes
+) -> Segment:
     """argc, argv, envp, auxv and what they point to; its address is the stack pointer.
 
     AT_RANDOM is a function of the program: a run is a function of its image, and nothing in it is secret.
@@ -159,7 +179,7 @@ def _first_stack(program: Elf, args: Sequence[str], env: Sequence[str], random: 
     places = [strings_start + len(random) + sum(map(len, texts[:k])) for k in range(len(texts))]
     auxiliary = (
         _AT_PAGESZ, PAGE_BYTES, _AT_ENTRY, program.entry, _AT_HWCAP, 0, _AT_CLKTCK, 100, _AT_SECURE, 0,
-        _AT_RANDOM, strings_start, _AT_NULL, 0,
+        _AT_RANDOM, strings_start, *headers, _AT_NULL, 0,
     )  # fmt: skip
     words = (len(args), *places[: len(args)], 0, *places[len(args) :], 0, *auxiliary)
     table = struct.pack(f"{_order(program.endian)}{len(words)}I", *words)

@@ -7,6 +7,7 @@
 
         .equ    HI, 128                         # struct thread in kernel.h
         .equ    LO, 132
+        .equ    LOCAL, 136
 
         .macro  each_register op
         .irp    n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 28, 29, 30, 31
@@ -35,6 +36,8 @@ leave:
         lw      $9, LO($27)
         mthi    $8
         mtlo    $9
+        lw      $8, LOCAL($27)
+        mtc0    $8, $4, 2                       # UserLocal
         each_register lw
         lw      $26, 0($27)
         jr      $26
@@ -56,6 +59,7 @@ _start:
 mark_boot:
         mthi    $0
         mtlo    $0
+        mtc0    $0, $4, 2
         .irp    n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
         move    $\n, $0
         .endr

@@ -1,4 +1,4 @@
-/* The only files: stdin, stdout, stderr, one event counter and one set of watched files.
+/* The only files: stdin, stdout, stderr, one event counter, which may be a pipe too, and one set of watched files.
 
    stdout and stderr are logs at fixed addresses for the host: a word with the number of bytes written, then the
    bytes. What is written to a full log is counted, but not kept. */
@@ -9,6 +9,7 @@
 #define LOG(file) ((u32 *)(0x80000000u + (file) * 0x01000000u)) /* 1, 2 */
 
 enum { STATEMENT_BYTES = 4096, SLOT_BYTES = 1 << 26, LOG_BYTES = 0x00FFFFFC, ROOT_WORDS = 8 };
+enum { STATUS_WORDS = 26, STATUS_MODE = 6, S_IFIFO = 010000 }; /* struct stat64, arch/mips/include/uapi/asm/stat.h */
 enum { F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, O_RDONLY = 0, O_WRONLY = 1, EPOLLIN = 1 };
 
 static const u8 *input;
@@ -64,10 +65,31 @@ static s32 read_events(u32 *count)
     return 8;
 }
 
+/* Before 1.23 Go wakes its poller with a pipe. What goes through it is not kept, only how much. */
+s32 make_pipe(u32 *ends)
+{
+    ends[0] = PIPE_OUT;
+    ends[1] = PIPE_IN;
+    return 0;
+}
+
+static s32 read_pipe(u8 *to, u32 length)
+{
+    if (!events)
+        return -EAGAIN;
+    length = least(length, events);
+    events -= length;
+    for (u32 k = 0; k < length; k++)
+        to[k] = 0;
+    return length;
+}
+
 s32 read_file(u32 file, u32 address, u32 length)
 {
     if (file == 0)
         return read_input((u8 *)address, length);
+    if (file == PIPE_OUT)
+        return read_pipe((u8 *)address, length);
     return file == EVENT_FILE ? read_events((u32 *)address) : -EBADF;
 }
 
@@ -84,11 +106,37 @@ s32 write_file(u32 file, u32 address, u32 length)
 {
     if (file == 1 || file == 2)
         return write_log(LOG(file), (const u8 *)address, length);
-    if (file != EVENT_FILE)
+    if (file != EVENT_FILE && file != PIPE_IN)
         return -EBADF;
-    events += ((const u32 *)address)[LOW];
+    events += file == EVENT_FILE ? ((const u32 *)address)[LOW] : length;
     wake(ON_EPOLL, 0, THREADS);
-    return 8;
+    return length;
+}
+
+/* readv, writev: until a part is moved in part only. An error counts if nothing was moved before it. */
+s32 each_part(s32 (*move)(u32, u32, u32), u32 file, const u32 *part, u32 count)
+{
+    u32 total = 0;
+    for (; count--; part += 2) {
+        s32 moved = move(file, part[0], part[1]);
+        if (moved < 0)
+            return total ? (s32)total : moved;
+        total += moved;
+        if ((u32)moved < part[1])
+            break;
+    }
+    return total;
+}
+
+/* Pipes that belong to root. */
+s32 describe_file(u32 file, u32 *status)
+{
+    if (file > 2)
+        return -EBADF;
+    for (u32 k = 0; k < STATUS_WORDS; k++)
+        status[k] = 0;
+    status[STATUS_MODE] = S_IFIFO | 0600;
+    return 0;
 }
 
 s32 control_file(u32 file, u32 command)
@@ -109,7 +157,7 @@ s32 control_file(u32 file, u32 command)
 /* epoll_event: events, four bytes of padding, eight bytes for the program. */
 s32 watch_events(u32 file, const u32 *event)
 {
-    if (file == EVENT_FILE && event) {
+    if ((file == EVENT_FILE || file == PIPE_OUT) && event) {
         event_data[0] = event[2];
         event_data[1] = event[3];
     }
@@ -132,7 +180,7 @@ s32 wait_for_event(u32 *event, s32 milliseconds)
     if (milliseconds) {
         wait_until_woken(ON_EPOLL, (u32)event);
         if (milliseconds > 0)
-            set_deadline(milliseconds / 1000, milliseconds % 1000 * 1000000);
+            set_deadline(milliseconds / 1000, milliseconds % 1000 * 1000000, 0);
     }
     return 0;
 }

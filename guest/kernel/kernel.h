@@ -11,7 +11,7 @@ enum { THREADS = 32 };
 enum state {
     FREE,      /* no thread */
     READY,     /* runs or could run */
-    ASLEEP,    /* nanosleep */
+    ASLEEP,    /* nanosleep, clock_nanosleep */
     ON_FUTEX,  /* until somebody wakes the word at `wait` */
     ON_EPOLL,  /* until the event counter is not zero; `wait` is the event to fill in */
 };
@@ -22,9 +22,11 @@ struct time {
 };
 
 struct thread {
-    u32 reg[32]; /* reg[0] is the address where it goes on; entry.S knows these three places */
+    u32 reg[32]; /* reg[0] is the address where it goes on; entry.S knows the places down to `local` */
     u32 hi;
     u32 lo;
+    u32 local;        /* what RDHWR $29 tells: thread-local storage */
+    u32 *clear_at_end; /* word to set to 0 and wake when it ends, or 0 */
     enum state state;
     u32 wait;
     u32 timed; /* whether `deadline` ends the wait */
@@ -47,6 +49,8 @@ enum {
     ENOMEM = 12,
     ENOENT = 2,
     EINVAL = 22,
+    ENOTTY = 25,
+    ESPIPE = 29,
     ENOSYS = 89,
     ETIMEDOUT = 145,
 };
@@ -74,19 +78,22 @@ void __attribute__((noreturn)) mark_boot(void);
 void pass_time(void);
 void choose_thread(void);
 void wait_until_woken(enum state state, u32 wait);
-void set_deadline(u32 seconds, u32 nanoseconds);
+void set_deadline(u32 seconds, u32 nanoseconds, int absolute);
 u32 wake(enum state state, u32 wait, u32 most);
-s32 clone_thread(u32 stack);
+s32 clone_thread(u32 flags, u32 stack, u32 *parent_word, u32 local);
 void end_thread(u32 code);
 u32 thread_number(void);
 
 /* files.c */
 s32 read_file(u32 file, u32 address, u32 length);
 s32 write_file(u32 file, u32 address, u32 length);
+s32 each_part(s32 (*move)(u32, u32, u32), u32 file, const u32 *part, u32 count);
+s32 describe_file(u32 file, u32 *status);
 s32 control_file(u32 file, u32 command);
 s32 watch_events(u32 file, const u32 *event);
 s32 wait_for_event(u32 *event, s32 milliseconds);
 void fill_event(u32 *event);
-enum { EPOLL_FILE = 100, EVENT_FILE };
+s32 make_pipe(u32 *ends);
+enum { EPOLL_FILE = 100, EVENT_FILE, PIPE_OUT, PIPE_IN };
 
 #endif

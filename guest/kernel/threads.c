@@ -3,6 +3,8 @@
    The clock knows no hardware. Each call takes a microsecond; while everybody waits it jumps to the next deadline. */
 #include "kernel.h"
 
+enum { CLONE_VM = 0x100, CLONE_SETTLS = 0x80000, CLONE_PARENT_SETTID = 0x100000, CLONE_CHILD_CLEARTID = 0x200000 };
+enum { FIFTH = 4 }; /* o32: the fifth argument stands at 16($29) */
 enum { CALL_NANOSECONDS = 1000, SECOND = 1000000000, LATEST = 0x7FFFFFFF };
 
 static struct thread threads[THREADS] = {{.state = READY}};
@@ -29,11 +31,12 @@ void pass_time(void)
     add(&now, 0, CALL_NANOSECONDS);
 }
 
-void set_deadline(u32 seconds, u32 nanoseconds)
+void set_deadline(u32 seconds, u32 nanoseconds, int absolute)
 {
+    struct time *deadline = &current->deadline;
     current->timed = 1;
-    current->deadline = now;
-    add(&current->deadline, seconds, nanoseconds);
+    *deadline = absolute ? (struct time){0, 0} : now;
+    add(deadline, seconds, nanoseconds);
 }
 
 /* The answer to its call stands already; a deadline may change it. */
@@ -111,8 +114,10 @@ void choose_thread(void)
     current = next;
 }
 
-s32 clone_thread(u32 stack)
+s32 clone_thread(u32 flags, u32 stack, u32 *parent_word, u32 local)
 {
+    if (!(flags & CLONE_VM))
+        return -ENOSYS;
     for (struct thread *t = threads; t < threads + THREADS; t++)
         if (t->state == FREE) {
             const u32 *from = (const u32 *)current;
@@ -122,6 +127,11 @@ s32 clone_thread(u32 stack)
                 t->reg[29] = stack;
             t->reg[2] = 0;
             t->reg[7] = 0;
+            if (flags & CLONE_SETTLS)
+                t->local = local;
+            t->clear_at_end = flags & CLONE_CHILD_CLEARTID ? ((u32 **)current->reg[29])[FIFTH] : 0;
+            if (flags & CLONE_PARENT_SETTID)
+                *parent_word = t - threads + 1;
             return t - threads + 1;
         }
     return -EAGAIN;
@@ -129,6 +139,10 @@ s32 clone_thread(u32 stack)
 
 void end_thread(u32 code)
 {
+    if (current->clear_at_end) {
+        *current->clear_at_end = 0;
+        wake(ON_FUTEX, (u32)current->clear_at_end, 1);
+    }
     current->state = FREE;
     for (struct thread *t = threads; t < threads + THREADS; t++)
         if (t->state != FREE)

@@ -7,11 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -24,6 +20,7 @@ from btc_l2.zkvm.linux import Output, linux_image, read_output, stdin_statement
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
 from btc_l2.zkvm.trace import Trace
+from guest.builder import golang, recipes
 from tests.guest import oracles
 
 EXAMPLES = Path(guests.__file__).parents[1] / "guest" / "examples"
@@ -41,6 +38,7 @@ collected 5
 """
 ENTRIES = [{"name": "genesis", "value": 7}, {"name": "Halving", "value": 3}, {"name": "\u20bf", "value": 3}]
 INPUT = json.dumps(ENTRIES).encode()
+RECIPE = next(recipe for recipe in recipes.recipes() if recipe.toolchain == "go")
 READERS = ["go-hello", "go-library"]
 PROGRAMS = [*READERS, "go-stress"]
 
@@ -72,24 +70,13 @@ def build(target: Path, name: str, goarch: str | None = None) -> Path:
     """An example compiled here: for this computer, or with the settings of guest/build for another."""
     if shutil.which("go") is None:
         pytest.skip("Go is not installed")
-    script = load_build_script()
-    settings = {**script.GO_SETTINGS, "GOARCH": goarch} if goarch else {"CGO_ENABLED": "0", "GOFLAGS": ""}
+    settings = golang.settings_of(RECIPE) | {"GOARCH": goarch} if goarch else {"CGO_ENABLED": "0", "GOFLAGS": ""}
     done = subprocess.run(
-        ["go", *script.GO_BUILD, "-o", str(target), f"./{name}"],
+        ["go", *golang.BUILD, "-o", str(target), f"./{name}"],
         cwd=EXAMPLES, env={**os.environ, **settings}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return target
-
-
-def load_build_script() -> ModuleType:
-    loader = SourceFileLoader("guest_build", str(EXAMPLES.parent / "build"))
-    spec = spec_from_loader("guest_build", loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    sys.modules["guest_build"] = module
-    loader.exec_module(module)
-    return module
 
 
 def sha256_statement(rounds: int) -> bytes:

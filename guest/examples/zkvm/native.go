@@ -1,4 +1,4 @@
-//go:build !mips && !mipsle
+//go:build (!mips && !mipsle) || hosted
 
 package zkvm
 
@@ -19,6 +19,16 @@ func Statement() []byte {
 // Claim is made of the hexadecimal digits in CLAIM.
 func Claim() []byte {
 	return page("CLAIM", ClaimBytes)
+}
+
+// Map gives the first bytes of the file that BLOB names; behind its end they are zero.
+func Map(_ int, _ [RootBytes]byte, length int) []byte {
+	content, err := os.ReadFile(os.Getenv("BLOB"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "BLOB:", err)
+		os.Exit(2)
+	}
+	return append(content, make([]byte, max(0, length-len(content)))...)[:length]
 }
 
 func leave(result [ResultBytes]byte) {

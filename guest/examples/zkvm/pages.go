@@ -12,6 +12,7 @@ const (
 	StatementBytes = 4096
 	ClaimBytes     = 128
 	ResultBytes    = 32
+	RootBytes      = 32 // of a blob
 )
 
 // Exit codes of a program that decides about a claim.

@@ -1,0 +1,1 @@
+"""What `guest/build` is made of: recipes, one module for each compiler, manifest, comparison (`guest/README.md`)."""
