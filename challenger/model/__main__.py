@@ -9,27 +9,13 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
-from challenger.cost import sample_game, sample_parties
 from challenger.model.check import Caught, catch, check_graph
 from challenger.model.explore import Findings
 from challenger.model.mutants import all_mutants
-from taproot.graph import Funding, Graph, build_graph
-from taproot.hashes import sha256
+from challenger.model.sample import FEW_ROUNDS, sample_graph
 from taproot.terms import Terms
-from taproot.tx import OutPoint
 
-FEW_ROUNDS = (2, 2)
 _ROW = "{:<34} {:>9} {:>12} {:>9}   {}"
-
-
-def sample_graph(terms: Terms, challengers: int = 2) -> Graph:
-    """The graph of these terms with keys that everybody knows and outpoints that stand on no chain."""
-    parties = sample_parties(challengers)
-    games = {name: sample_game(terms.arities, parties, name).scripts for name in parties.challengers}
-    pool = 2 + len(terms.stakes)
-    points = [OutPoint(sha256(b"model/%d" % i), 0) for i in range(pool + challengers)]
-    bonds = dict(zip(parties.challengers, points[pool:], strict=True))
-    return build_graph(terms, parties, Funding(points[0], tuple(points[2:pool]), bonds, points[1]), games)
 
 
 def main(arguments: Sequence[str]) -> int:
