@@ -26,8 +26,8 @@ PAGE = """\
 
 One row for all leaves that are alike: `X` stands for every access, `K`, `J` and `r` for numbers and challengers. A leaf
 that asks for the key of all leads where the presigned transactions lead, and nowhere else as long as one of the signers
-or the operator is honest. `tests/challenger/test_spend_paths.py` tries each row on libbitcoinkernel: coalitions of keys,
-a block before the delay, at it and after it, without the values that must be shown, and the key path, by which nobody
+or the operator is honest. `tests/challenger/test_spend_paths.py` tries each row on libbitcoinkernel: coalitions, a
+block before the delay, at it and after it, without the values that must be shown, and the key path, by which nobody
 spends. What the rows mean for everybody's money is searched in full: [model.md](model.md).
 
 {rows}
