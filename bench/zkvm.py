@@ -10,6 +10,7 @@ from bench.figure import Figure, at_least, at_most, plain, timed
 from btc_l2.guests import find_guest
 from btc_l2.zkvm.fast import run
 from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.observe import Watched, count_steps, run_to_change
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
 from btc_l2.zkvm.trace import Trace
@@ -30,6 +31,7 @@ def measure() -> Iterator[Figure]:
     """All figures of this section."""
     warm()
     yield from _steps_per_second()
+    yield from _observed()
     yield from _roots()
     yield from _search(f"2^32 steps of {DEMO_GUEST}", example("hashchain", ROUNDS))
     yield from _search("sort of 256 MiB", example("sortproof", RECORDS))
@@ -48,6 +50,17 @@ def _steps_per_second() -> Iterator[Figure]:
     yield at_least("kernel over readable step", speeds[DEMO_GUEST] / (REFERENCE_STEPS / seconds), "times", 100)
     _, seconds = timed(lambda: [step_witness(machine) for _ in range(WITNESSES)])
     yield plain("step with its claim and four roots", seconds / WITNESSES * 1e6, "µs")
+
+
+def _observed() -> Iterator[Figure]:
+    """What `vm profile` and `vm watch` do, on the example that runs longest; a first short run compiles."""
+    watched = Watched(registers=[0], words=dict.fromkeys(range(0x2000_0000, 0x2000_0100, 4), 0xFFFF_FFFF))
+    count_steps(example(DEMO_GUEST), 10)
+    counted, seconds = timed(lambda: count_steps(example(DEMO_GUEST), POSITIONS))
+    yield at_least(f"every step counted, {DEMO_GUEST}", counted.steps / seconds / 1e6, "M steps/s", 20)
+    run_to_change(example(DEMO_GUEST), watched, 10)
+    stop, seconds = timed(lambda: run_to_change(example(DEMO_GUEST), watched, POSITIONS))
+    yield at_least(f"every step watched, {DEMO_GUEST}", stop.steps / seconds / 1e6, "M steps/s", 10)
 
 
 def _roots() -> Iterator[Figure]:
