@@ -35,7 +35,6 @@ $(WARM): $(LOCKED) $(COMPILED)
 
 lock: | $(UV)
 	$(RESOLVE) pyproject.toml --group dev -o requirements.lock
-	$(RESOLVE) --group bench -o bench/requirements.lock
 
 demo: setup
 	@$(BIN)/btc-l2 demo honest
@@ -57,14 +56,12 @@ check: setup
 model: setup
 	@$(BIN)/python -m challenger.model
 
-# docs/costs.md and docs/spec/instructions.md
+# docs/costs.md, docs/spec/isa.md and docs/spec/instructions.md
 docs: setup
 	@$(BIN)/python docs/generate.py
 
-# Writes docs/benchmarks.md; takes as long as the default tests and five minutes more. Unicorn is the peer of the machine.
+# Writes docs/benchmarks.md; takes as long as the default tests and five minutes more. The machine's peers: Unicorn and QEMU.
 bench: setup
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r bench/requirements.lock || \
-	  echo "bench: no Unicorn; its figures will be missing" >&2
 	@$(BIN)/python -m bench
 
 # Bitcoin Knots from Debian unstable, unpacked into .cache/bitcoind; the system itself is not changed.

@@ -69,7 +69,7 @@ def test_every_dependency_has_a_decision_page() -> None:
     assert [dist for dist in _dependencies() if dist not in titles] == []
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "bench/requirements.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock"])
 def test_the_lock_names_hashes_and_no_host(lock: str) -> None:
     text = (ROOT / lock).read_text()
     requirements = re.findall(r"^(\S+)==", text, re.MULTILINE)
