@@ -25,6 +25,7 @@ from taproot.graph import Graph
 from taproot.hashes import sha256
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session, aggregate_nonces
+from taproot.ots import Choice
 from taproot.presigned import Kind
 from taproot.sighash import SighashCache
 from taproot.terms import N_OF_N, Terms
@@ -88,27 +89,31 @@ def spends(
     return verify_spend(tx.with_witness(0, witness).serialize(), 0, prevouts)
 
 
-class Ones(dict[str, Items]):
-    """One-time signatures of the value 1, 1, 1 … for every message: roots that are hashes of nothing."""
+class Signed(dict[str, Items]):
+    """One-time signatures: each choice is `choice`, all else has the digits 1, 1, 1 …: roots that nothing hashes to."""
+
+    def __init__(self, choice: int) -> None:
+        super().__init__()
+        self.choice = choice
 
     def __missing__(self, name: str) -> Items:
         code = game().keys.messages[name].code
         seed = message_seed(SEED, GameId("weigh", graph().contract.parties.operator.name, "p0"), name)
-        self[name] = code.sign(seed, (1,) * code.digits)
+        self[name] = code.sign(seed, (self.choice if isinstance(code, Choice) else 1,) * code.digits)
         return self[name]
 
 
-ONES = Ones()
+SIGNED = (Signed(1), Signed(0))
 
 
 def candidates(output: Output, path: SpendPath) -> Iterator[Items]:
-    """Witness items below the signatures: one choice, or for a disproof one per value of its hints."""
+    """Witness items below the signatures, for each choice and each value of the hints."""
     if not opens_secrets(path):
         yield ()
         return
     spec = game().leaves[output.name.partition("/")[2], path.leaf.name]
-    for hints in product(HINTS, repeat=len(spec.hints)):
-        yield spec.witness(game().keys, ONES, dict(zip(spec.hints, hints, strict=True)))
+    for signed, hints in product(SIGNED, product(HINTS, repeat=len(spec.hints))):
+        yield spec.witness(game().keys, signed, dict(zip(spec.hints, hints, strict=True)))
 
 
 def winning_items(output: Output, path: SpendPath) -> Items | None:
@@ -156,7 +161,7 @@ def try_everything(output: Output, path: SpendPath) -> None:
 
 @cache
 def one_of_each() -> dict[SpendRow, tuple[str, str]]:
-    """An output and leaf for each row; for disproofs the smallest script on which the ones win."""
+    """An output and leaf for each row; for disproofs the first that these values win."""
     found: dict[SpendRow, tuple[str, str]] = {}
     for output in graph().outputs.values():
         if output.name.startswith("p1/"):
@@ -199,7 +204,7 @@ def test_no_leaf_of_an_operators_turn_is_a_disproof() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in graph().outputs if not name.startswith("p1/")])
 def test_every_leaf_of_every_output(name: str) -> None:
-    """Disproofs on which the ones do not win are shown by the tests of the leaves."""
+    """Disproofs on which these values do not win are shown by the tests of the leaves."""
     output = graph().outputs[name]
     for path in output.paths.values():
         if not opens_secrets(path) or N_OF_N in path.parties or winning_items(output, path) is not None:
