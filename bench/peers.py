@@ -1,21 +1,28 @@
-"""The demo's guest in Unicorn (QEMU's translator as a library) and in our machine, in the same run, results compared.
+"""The machine beside others in the same run: the demo's guest in Unicorn, a Linux program in qemu-mips; results compared.
 
-Unicorn only executes: no exact number of steps, no record of written pages, no root.
+Both only execute: no exact number of steps, no record of written pages, no root. qemu-mips hands system calls and
+threads to Linux.
 """
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from bench.figure import Figure, absent, plain, timed
 from btc_l2.guests import Guest, find_guest
 from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.linux import read_output
 from btc_l2.zkvm.page import bytes_of_words
 from btc_l2.zkvm.warm import warm
+from regtest.oracles_install import find_oracle
 from taproot.errors import VerificationFailed
 
 GUEST = "hashchain"
+LINUX_GUEST = "go-stress"
 RESULT_BYTES = 32
 # Guest memory that the example uses: program with heap, stack, statement and claim.
 RANGES = ((0x0040_0000, 0x0100_0000), (0x7FE0_0000, 0x0020_0000), (0xFFFF_D000, 0x2000))
@@ -24,19 +31,42 @@ RESERVED_PAGE_NUMBER = 0xFFFFF
 
 def measure() -> Iterator[Figure]:
     """All figures of this section."""
-    guest = find_guest(GUEST)
     warm()
+    yield from _beside_unicorn(find_guest(GUEST))
+    yield from _beside_qemu(find_guest(LINUX_GUEST))
+
+
+def _beside_unicorn(guest: Guest) -> Iterator[Figure]:
     ours, result = _run_ours(guest)
     yield plain(f"btc_l2.zkvm, {guest.steps:,} steps of {GUEST}", ours / 1e6, "M steps/s")
     try:
         import unicorn
     except ImportError:
-        yield absent("Unicorn", "not installed; `make bench` fetches it")
+        yield absent("Unicorn", "not installed; `make setup` does it")
         return
     theirs, their_result = _run_unicorn(guest, unicorn)
     if their_result != result:
         raise VerificationFailed("Unicorn and the machine leave different results; one is wrong; compare their traces")
     yield plain(f"Unicorn {unicorn.__version__}, the same", theirs / 1e6, "M steps/s")
+
+
+def _beside_qemu(guest: Guest) -> Iterator[Figure]:
+    """Seconds of a whole Linux program, start included; what it prints must be the same."""
+    machine = guest.load_image().machine()
+    steps, ours = timed(lambda: run(machine, guest.steps))
+    yield plain(f"btc_l2.zkvm, {guest.name} under Linux, {steps:,} steps", ours, "s")
+    qemu = find_oracle("qemu-mips")
+    if qemu is None:
+        yield absent("qemu-mips", "not installed; `make oracles` fetches it")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, guest.name)
+        program.write_bytes(guest.read_elf())
+        program.chmod(0o755)
+        done, theirs = timed(lambda: subprocess.run([qemu, program], stdin=subprocess.DEVNULL, capture_output=True))
+    if done.stdout != read_output(machine).stdout:
+        raise VerificationFailed(f"{guest.name} prints another text under qemu-mips; one is wrong; compare them")
+    yield plain("qemu-mips, the same program", theirs, "s")
 
 
 def _run_ours(guest: Guest) -> tuple[float, bytes]:

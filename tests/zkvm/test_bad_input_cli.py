@@ -119,30 +119,45 @@ def test_bytes_that_are_no_program_end_in_a_trap_or_at_max_steps(tmp_path: Path)
         assert told["trap"] is not None or told["steps"] == 10_000
 
 
-GO_PROGRAMS = {
-    "stack": ("func main() { println(deep(1)) }\nfunc deep(n int) int { var frame [256]int; frame[n%256] = n; "
-              "return deep(n+1) + frame[(n+1)%256] }", "stack overflow"),
-    "heap": ("var kept [][]byte\nfunc main() { for { b := make([]byte, 1<<20); "
-             "for i := 0; i < len(b); i += 4096 { b[i] = 1 }; kept = append(kept, b) } }", "fatal error"),
-}  # fmt: skip
+STACK = """package main
+func main() { println(deep(1)) }
+func deep(n int) int { var frame [256]int; frame[n%256] = n; return deep(n+1) + frame[(n+1)%256] }
+"""
+HEAP = """package main
+var kept [][]byte
+func main() {
+    for {
+        more := make([]byte, 1<<20)
+        for i := 0; i < len(more); i += 4096 { more[i] = 1 }
+        kept = append(kept, more)
+    }
+}
+"""
+
+
+def compiled(source: str, folder: Path) -> Path:
+    """A Go program for the machine; skips the test where there is no Go."""
+    if GO is None:
+        pytest.skip("no Go to compile programs with")
+    (folder / "main.go").write_text(source)
+    settings = {"GOOS": "linux", "GOARCH": "mips", "GOMIPS": "softfloat", "CGO_ENABLED": "0", "GO111MODULE": "off"}
+    command = [GO, "build", "-o", str(folder / "program"), str(folder / "main.go")]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **settings, "GOFLAGS": ""})
+    return folder / "program"
 
 
 @pytest.mark.long
-@pytest.mark.skipif(GO is None, reason="no Go to compile programs with")
-@pytest.mark.parametrize("name", GO_PROGRAMS)
-def test_a_go_program_that_takes_all_stack_or_heap_dies_of_its_own_error_or_at_the_limit(
-    name: str, tmp_path: Path
-) -> None:
-    source, words = GO_PROGRAMS[name]
-    (tmp_path / "main.go").write_text(f"package main\n\n{source}\n")
-    settings = {"GOOS": "linux", "GOARCH": "mips", "GOMIPS": "softfloat", "CGO_ENABLED": "0", "GOFLAGS": ""}
-    command = [str(GO), "build", "-o", str(tmp_path / name), str(tmp_path / "main.go")]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **settings, "GO111MODULE": "off"})
-    done = vm_run("--linux", tmp_path / name, "--json", "--max-memory", 1024)
+def test_a_go_program_whose_stack_overflows_says_so_itself(tmp_path: Path) -> None:
+    done = vm_run("--linux", compiled(STACK, tmp_path), "--json")
     told = json.loads(done.stdout)
     assert (done.code, told["exit_code"]) == (0, 2)
-    assert words in told["stderr"]
+    assert "stack overflow" in told["stderr"]
     assert done.peak < OF_PYTHON + 2 * 1024 * MIB
-    limited = vm_run("--linux", tmp_path / name, "--max-memory", 48)
-    assert_one_line_of_error(limited, "more than 48 MiB of memory")
-    assert limited.peak < OF_PYTHON + 2 * 48 * MIB
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("source", [STACK, HEAP], ids=["stack", "heap"])
+def test_a_go_program_that_wants_all_memory_gets_no_more_than_allowed(source: str, tmp_path: Path) -> None:
+    done = vm_run("--linux", compiled(source, tmp_path), "--max-memory", 48)
+    assert_one_line_of_error(done, "more than 48 MiB of memory")
+    assert done.peak < OF_PYTHON + 2 * 48 * MIB
