@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from btc_l2.zkvm.symbols import SymbolTable
 
 MOST_WATCHED_BYTES = 1 << 16
+SAY_EVERY = 10.0  # seconds
 Start = Annotated[int, typer.Option("--from", metavar="STEP", min=0, help="Steps to make before.")]
 Steps = Annotated[int, typer.Option(min=1, help="Stop after so many steps.")]
 
@@ -67,7 +69,7 @@ def profile_program(
     program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin, blobs)
     machine = program.machine()
     forward(machine, start)
-    profile = count_steps(machine, steps)
+    profile = count_steps(machine, steps, say_progress(start))
     symbols = symbols_of(program.image)
     rows = _address_rows(profile, symbols, machine) if by_address else _symbol_rows(profile, symbols)
     shown = rows[:top]
@@ -117,6 +119,19 @@ def watch_program(
     print_rows(("step", "pc", "symbol", "instruction", "change"), rows, as_json)
     if not as_json:
         note(f"{len(rows)} changes shown{_end(machine)}")
+
+
+def say_progress(start: int) -> Callable[[int], None]:
+    """Tells the person now and then how far a run is that began at a position."""
+    said = time.monotonic()
+
+    def say(made: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SAY_EVERY:
+            said = time.monotonic()
+            note(f"{start + made:,} steps")
+
+    return say
 
 
 def _symbol_rows(profile: Profile, symbols: SymbolTable) -> list[dict[str, Any]]:
@@ -178,7 +193,7 @@ def _watch_rows(
     last = done + steps
     while len(rows) < times and done < last and not machine.exited:
         before = watched.read(machine)
-        stop = run_to_change(machine, watched, last - done)
+        stop = run_to_change(machine, watched, last - done, say_progress(done))
         done += stop.steps
         if stop.changed:
             text = disassemble(machine.load_word(stop.pc), stop.pc, symbols.names).replace("\t", " ")

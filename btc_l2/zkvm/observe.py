@@ -31,6 +31,8 @@ _PAGES = 1 << 20
 _FIRST_STORE = np.uint32(0x28)  # opcodes of stores are not below it
 _ONE = np.int64(1)
 
+Progress = Callable[[int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -64,11 +66,12 @@ class Stop:
     changed: bool
 
 
-def count_steps(machine: Machine, limit: int) -> Profile:
+def count_steps(machine: Machine, limit: int, progress: Progress | None = None) -> Profile:
     """Run in place up to the exit or `limit` steps and count each step at the address of its instruction.
 
-    A step that traps or exits counts too. Unavailable if there is no room for the counters (8 GiB of addresses, of
-    which only touched pages exist) or a mapped blob is missing.
+    A step that traps or exits counts too. `progress` is called now and then with the number of steps made. Unavailable
+    if there is no room for the counters (8 GiB of addresses, of which only touched pages exist) or a mapped blob is
+    missing.
     """
     counts = _counters()
     seen = np.zeros(_PAGES, dtype=np.uint8)
@@ -77,7 +80,7 @@ def count_steps(machine: Machine, limit: int) -> Profile:
         counts[pc >> 2] += np.uint64(1)
         seen[pc >> 12] = 1
 
-    steps = _drive(machine, limit, _loop(_count, counts, seen), stepped, lambda: False)
+    steps = _drive(machine, limit, _loop(_count, counts, seen), stepped, lambda: False, progress)
     found: dict[int, int] = {}
     for page in np.flatnonzero(seen).tolist():
         row = counts[page << 10 : page + 1 << 10]
@@ -85,7 +88,7 @@ def count_steps(machine: Machine, limit: int) -> Profile:
     return Profile(steps, found)
 
 
-def run_to_change(machine: Machine, watched: Watched, limit: int) -> Stop:
+def run_to_change(machine: Machine, watched: Watched, limit: int, progress: Progress | None = None) -> Stop:
     """Run in place until a watched value is another than at the start, the exit or `limit` steps.
 
     A step that writes the value that is there already is no change. InvalidInput if too many words are watched, or
@@ -104,7 +107,7 @@ def run_to_change(machine: Machine, watched: Watched, limit: int) -> Stop:
         return watched.read(machine) != start
 
     loop = _loop(_watch, places[0], places[1], places[2] >> 2, masks, np.array(start, dtype=np.uint32), last)
-    steps = _drive(machine, limit, loop, stepped, changed)
+    steps = _drive(machine, limit, loop, stepped, changed, progress)
     return Stop(steps, int(last[0]), changed())
 
 
@@ -124,13 +127,22 @@ def _loop(entry: Callable[..., Any], *more: object) -> Loop:
     return lambda *state: entry(*more, *state)
 
 
-def _drive(machine: Machine, limit: int, loop: Loop, stepped: Callable[[int], None], stop: Callable[[], bool]) -> int:
+def _drive(
+    machine: Machine,
+    limit: int,
+    loop: Loop,
+    stepped: Callable[[int], None],
+    stop: Callable[[], bool],
+    progress: Progress | None,
+) -> int:
     """As `fast.run`, with another loop, a word about each step that the loop leaves to `step`, and a reason to stop."""
     done = 0
     with borrow_arena() as arena:
         while done < limit and not machine.exited:
             if machine.register(0) == 0:  # else a state that no honest run reaches: the loop relies on $0
                 done += arena.run(machine, min(limit - done, _AT_ONCE), loop)
+            if progress is not None:
+                progress(done)
             if stop():
                 break
             if done < limit and not machine.exited:

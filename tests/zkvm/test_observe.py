@@ -56,6 +56,13 @@ def test_counts_of_a_guest_add_up_to_its_steps_the_halt_included() -> None:
     assert machine.exited and profile.counts[machine.control.pc] == 1
 
 
+def test_the_caller_is_told_how_far_it_is() -> None:
+    told: list[int] = []
+    guest = find_guest("fibonacci")
+    count_steps(guest.load_image().machine(), guest.steps, told.append)
+    assert told == sorted(told) and 0 < told[-1] <= guest.steps
+
+
 def test_a_trap_is_counted_where_it_happens() -> None:
     assert count_steps(machine_with([encode("SYNC"), encode("BREAK")]), 9).counts == {CODE: 1, CODE + 4: 1}
     assert count_steps(machine_with([], pc=6, npc=8), 9).counts == {4: 1}  # a fetch that is not allowed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btc_l2.zkvm.decode import decode
-from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.fast import borrow_arena, run
 from btc_l2.zkvm.isa import INSTRUCTIONS, REMAINDERS, RESERVED, SYSCALL_OTHER
+from btc_l2.zkvm.jit import compiled
+from btc_l2.zkvm.kernel.fields import U8, U32
+from btc_l2.zkvm.kernel.loop import run_steps
 from btc_l2.zkvm.outcome import RESERVED_INSTRUCTION, SYSCALL
 from btc_l2.zkvm.partition import (
     EVERY_WORD,
@@ -24,7 +28,7 @@ from btc_l2.zkvm.partition import (
     partition,
 )
 from btc_l2.zkvm.step import step
-from tests.zkvm.programs import machine_with
+from tests.zkvm.programs import DATA, machine_with
 
 PARTS = partition()
 WORD = st.integers(0, WORDS - 1)
@@ -90,6 +94,45 @@ def test_every_reserved_encoding_traps_in_both_machines() -> None:
             assert machine.trap == cause and machine.control._replace(status=0) == before
             if word % 16 == 0:  # the compiled machine asks the readable step for each of them
                 assert run(twin, 1) == 1 and twin.control == machine.control
+
+
+@compiled
+def _count_executed(
+    mask: np.uint32, match: np.uint32,
+    mem: U32, r: U32, c: U32, dirty: U8, missing: U8, flip: np.uint32, limit: np.int64,
+) -> np.int64:  # fmt: skip
+    """How many words of a cube the compiled loop executes as ordinary instructions, each put at PC in turn."""
+    pc, npc, free = c[0], c[1], np.uint32(~mask)
+    executed, part = np.int64(0), np.uint32(0)
+    while True:
+        mem[pc >> np.uint32(2)] = np.uint32(match | part)
+        if run_steps(mem, r, c, dirty, missing, flip, np.int64(1)) != 0:
+            executed += 1
+            c[0], c[1] = pc, npc
+        part = np.uint32(np.uint32(part - free) & free)
+        if part == 0:
+            return executed
+
+
+def count_executed(cubes: Iterable[Cube]) -> int:
+    """Words of the cubes that the compiled loop executes; registers point to data, so that loads and stores may."""
+    machine = machine_with([0], dict.fromkeys(range(1, 32), DATA))
+    executed = 0
+    with borrow_arena() as arena:
+        for cube in cubes:
+            mask, match = np.uint32(cube.mask), np.uint32(cube.match)
+            executed += arena.run(machine.copy(), 1, lambda *state, m=mask, n=match: _count_executed(m, n, *state))
+    return executed
+
+
+def test_the_compiled_machine_executes_no_reserved_word_of_the_smaller_parts() -> None:
+    assert count_executed(cube for cube in PARTS[RESERVED.name] if cube.size <= 1 << 14) == 0
+    assert count_executed([Cube(0xFFFF_0000, 0x2482_0000)]) == 1 << 16  # ADDIU: all of them
+
+
+@pytest.mark.long
+def test_the_compiled_machine_executes_none_of_all_reserved_words() -> None:
+    assert count_executed((*PARTS[RESERVED.name], *PARTS[SYSCALL_OTHER.name])) == 0
 
 
 @pytest.mark.long
