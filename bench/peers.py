@@ -1,4 +1,4 @@
-"""The machine beside others in the same run: the demo's guest in Unicorn, a Linux program in qemu-mips; results compared.
+"""The machine beside others: the demo's guest in Unicorn, a Linux program in qemu-mips; same run, results compared.
 
 Both only execute: no exact number of steps, no record of written pages, no root. qemu-mips hands system calls and
 threads to Linux.
