@@ -21,6 +21,7 @@ from bench.figure import Figure
 
 SECTIONS = {
     "zkvm": "The zkMIPS machine, one core",
+    "traces": "Traces of long runs",
     "scripts": "Scripts",
     "costs": "Costs on chain",
     "presign": "Presigning a deposit",

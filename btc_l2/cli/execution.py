@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from btc_l2.cli.progress import Progress
+from btc_l2.cli.progress import Progress, get_ready
 from btc_l2.zkvm.fast import ALL_PAGES, room_for, run
 from btc_l2.zkvm.layout import PROGRAM_END
 from btc_l2.zkvm.outcome import ADDRESS_LOAD, BREAKPOINT, RUNNING, may_load
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
-from btc_l2.zkvm.warm import warm
 
 BREAK = 0x0000_000D  # MIPS32 Vol. II-A, BREAK with code 0
 COMPILED_CHUNK, READABLE_CHUNK = 1 << 26, 1 << 14  # steps between two looks at the clock
@@ -55,7 +54,7 @@ def execute(
     Unavailable where the guest takes more than `max_pages` pages of memory.
     """
     if not reference:
-        warm()  # the seconds of the compiler are not those of the machine
+        get_ready()  # the seconds of the compiler are not those of the machine
     tell = progress or Progress()
     tell.begin(0)
     start = time.perf_counter()

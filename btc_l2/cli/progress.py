@@ -11,8 +11,16 @@ from btc_l2.zkvm.disasm import disassemble
 from btc_l2.zkvm.image import Image
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.symbols import SymbolTable, symbols_of
+from btc_l2.zkvm.warm import is_compiled, warm
 
 SAY_EVERY = 10.0  # seconds
+
+
+def get_ready() -> None:
+    """Compile the machine or load it; who has to wait for the compiler is told so."""
+    if not is_compiled():
+        note("compiling the machine for this processor; this takes some seconds, once")
+    warm()
 
 
 class Progress:

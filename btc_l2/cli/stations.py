@@ -15,11 +15,10 @@ from typing import Protocol
 from btc_l2.cli.execution import COMPILED_CHUNK, Run
 from btc_l2.cli.output import note
 from btc_l2.cli.patterns import NEVER, Pattern
-from btc_l2.cli.progress import Progress
+from btc_l2.cli.progress import Progress, get_ready
 from btc_l2.zkvm.fast import ALL_PAGES, run
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.trace import Trace
-from btc_l2.zkvm.warm import warm
 from btc_l2.zkvm.witness import step_witness
 from taproot.errors import InvalidInput, Unavailable
 
@@ -162,7 +161,7 @@ def open_trace(machine: Machine, folder: Path, at: Pattern | None, max_pages: in
 
 def run_stations(course: Course, stations: Stations, progress: Progress) -> Run:
     """Go on to the exit, the limit or a step to stop at."""
-    warm()
+    get_ready()
     began, before = time.perf_counter(), course.made
     progress.begin(before)
     while not (machine := course.look()).exited and course.steps < stations.limit:

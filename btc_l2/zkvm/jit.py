@@ -50,6 +50,11 @@ def call_native(_typing: Any, address: Any, registers: Any, memory: Any, budget:
     return word(word, word, word, word), generate
 
 
+def has_cache() -> bool:
+    """Whether something is compiled already; a folder that nobody may write never has anything."""
+    return any(Path(numba.config.CACHE_DIR).rglob("*.nbi"))
+
+
 def _cache_folder() -> str:
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()
     parent = os.environ.get("NUMBA_CACHE_DIR") or str(_FOLDER / "__pycache__")

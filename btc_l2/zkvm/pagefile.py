@@ -140,7 +140,7 @@ class PageFile:
         """One call for each run of neighbouring slots."""
         ends = np.flatnonzero(np.diff(slots) != 1) + 1
         for part, where in zip(np.split(words, ends), np.split(slots, ends), strict=True):
-            data, at = memoryview(part).cast("B"), int(where[0]) * PAGE_BYTES
+            data, at = part.data.cast("B"), int(where[0]) * PAGE_BYTES
             while data:
                 made = os.pwrite(self._descriptor, data, at)
                 data, at = data[made:], at + made

@@ -1,0 +1,158 @@
+"""What a trace costs: snapshots, roots, long runs, memory, and how soon the machine starts."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from bench.figure import Figure, absent, at_most, plain, timed
+from bench.zkvm import example
+from btc_l2.guests import find_guest
+from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.layout import PAGE_BYTES
+from btc_l2.zkvm.state import Machine
+from btc_l2.zkvm.trace import Trace
+from btc_l2.zkvm.warm import warm
+
+STEPS_OF_A_ROUND = 3933  # of the hash chain
+GO_GUESTS = ("go-sha256", "go-stress")
+NEVER = 1 << 62
+TRIES, QUESTIONS, CHANGED = 5, 20, 3000
+TOUCHED = 256 << 20  # by the sort
+SPARE_MIB = 200
+ENOUGH = {36: 1.2e9, 40: 1.9e9}  # steps per second from which on a run of 2^n steps is worth its time here
+RUN_AND_WEIGH = """
+import resource
+from bench.traces import sort
+from btc_l2.zkvm.trace import Trace
+trace = Trace(sort())
+trace.run()
+trace.roots_at(k * trace.steps // 7 for k in range(8))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, len(trace.positions))
+"""
+
+
+def measure() -> Iterator[Figure]:
+    """All figures of this section."""
+    warm()
+    yield from _snapshots()
+    yield from _root()
+    yield from _long_run()
+    yield from _very_long_runs()
+    yield from _memory()
+    yield from _start()
+
+
+def sort() -> Machine:
+    """The sort of 256 MiB."""
+    return example("sortproof", 1 << 22)
+
+
+def chain(steps: int) -> Machine:
+    """The hash chain, at least so many steps of it."""
+    return example("hashchain", steps // STEPS_OF_A_ROUND + 1)
+
+
+def _snapshots() -> Iterator[Figure]:
+    """Seconds of processor with and without snapshots, each the best of some tries in turn."""
+    for name in GO_GUESTS:
+        machine = find_guest(name).load_image().machine()
+        without, kept = [], []
+        for _ in range(TRIES):
+            without.append(_processor_seconds(machine, NEVER)[1])
+            trace, seconds = _processor_seconds(machine, 1 << 24)
+            kept.append(seconds)
+        share = (min(kept) / min(without) - 1) * 100
+        each = trace._kept.file.used / len(trace.positions)
+        yield at_most(f"snapshots each 2^24 steps of {name}, {each:,.0f} pages each", max(share, 0.0), "%", 5)
+
+
+def _processor_seconds(machine: Machine, every: int) -> tuple[Trace, float]:
+    trace = Trace(machine, snapshot_every=every)
+    before = os.times()
+    trace.run()
+    after = os.times()
+    return trace, after.user + after.system - before.user - before.system
+
+
+def _root() -> Iterator[Figure]:
+    machine = Machine("big")
+    rng = random.Random(1)
+    for page in range(2 * CHANGED):
+        machine.store_word(0x0400_0000 + PAGE_BYTES * page, rng.getrandbits(32))
+    machine.root()
+    tries = []
+    for _ in range(TRIES):
+        for page in rng.sample(range(2 * CHANGED), CHANGED):
+            machine.store_word(0x0400_0000 + PAGE_BYTES * page + 4, rng.getrandbits(32))
+        tries.append(timed(machine.root)[1])
+    yield at_most(f"root of {CHANGED:,} changed pages", min(tries) * 1e3, "ms", 50)
+
+
+def _long_run() -> Iterator[Figure]:
+    trace = Trace(chain(5 * 10**9))
+    steps, seconds = timed(trace.run)
+    yield plain(f"{steps:,} steps with snapshots", steps / seconds / 1e6, "M steps/s")
+    rng = random.Random(3)
+    taken = [timed(partial(trace.root_at, rng.randrange(steps)))[1] for _ in range(QUESTIONS)]
+    yield at_most(f"root_at of a random step of it, the slowest of {QUESTIONS}", max(taken), "s", 0.3)
+
+
+def _very_long_runs() -> Iterator[Figure]:
+    """Only where the machine is fast enough (with the translated tier) that they end in minutes."""
+    machine = chain(1 << 30)
+    steps, seconds = timed(partial(run, machine, 1 << 30))
+    for exponent, bound in ((36, 60.0), (40, 600.0)):
+        what = f"2^{exponent} steps with snapshots"
+        if steps / seconds < ENOUGH[exponent]:
+            yield absent(
+                what,
+                f"{steps / seconds / 1e6:,.0f} M steps/s would take {seconds * 2 ** (exponent - 30) / 60:,.0f} min",
+            )
+            continue
+        trace = Trace(chain(1 << exponent))
+        _, taken = timed(partial(trace.run, 1 << exponent))
+        yield at_most(what, taken, "s", bound)
+        yield from _rounds(trace, exponent)
+
+
+def _rounds(trace: Trace, exponent: int) -> Iterator[Figure]:
+    """The slowest round of a search over the run: three roots."""
+    low, width, rounds = 0, 1 << exponent, []
+    wanted = random.Random(4).randrange(width)
+    while width > 1:
+        width //= 4
+        rounds.append(timed(partial(trace.roots_at, [low + k * width for k in (1, 2, 3)]))[1])
+        low += (wanted - low) // width * width
+    yield plain(f"slowest round of a search over 2^{exponent} steps", max(rounds), "s")
+
+
+def _memory() -> Iterator[Figure]:
+    done = subprocess.run([sys.executable, "-c", RUN_AND_WEIGH], capture_output=True, text=True, check=True)
+    mib, snapshots = (int(number) for number in done.stdout.split())
+    bound = 3 * (TOUCHED >> 20) + SPARE_MIB
+    yield at_most(f"memory of the process, sort of 256 MiB, {snapshots} snapshots", mib, "MiB", bound)
+
+
+def _start() -> Iterator[Figure]:
+    """Import, first run after the installation, later runs: each in fresh processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        fresh |= {"NUMBA_CACHE_DIR": folder, "PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
+        command = [str(Path(sys.executable).with_name("btc-l2")), "vm", "run", "fibonacci"]
+        yield at_most("first run after the installation", _best(command, fresh, 1), "s", 60)
+        yield at_most("later runs, the guest's 516,186 steps included", _best(command, fresh, TRIES), "s", 0.5)
+        load = [sys.executable, "-c", "import btc_l2, btc_l2.zkvm.trace"]
+        nothing = _best([sys.executable, "-c", ""], fresh, TRIES)
+        yield at_most("import of btc_l2 and its machine", _best(load, fresh, TRIES) - nothing, "s", 0.3)
+
+
+def _best(command: list[str], environment: dict[str, str], tries: int) -> float:
+    once = partial(subprocess.run, command, env=environment, check=True, capture_output=True)
+    return min(timed(once)[1] for _ in range(tries))
