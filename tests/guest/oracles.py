@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 
 U32, U64 = (1 << 32) - 1, (1 << 64) - 1
@@ -70,3 +72,48 @@ def _fnv(words: list[int], start: int, prime: int, mask: int) -> int:
     for word in words:
         value = (value ^ word) * prime & mask
     return value
+
+
+@dataclass(slots=True)
+class _Book:
+    """Waiting orders of each side, unsorted: [key, time, owner, amount]; the least key and time come first."""
+
+    sides: tuple[list[list[int]], list[list[int]]] = field(default_factory=lambda: ([], []))
+    bought: Counter[int] = field(default_factory=Counter)
+    trades: int = 0
+
+    def place(self, buys: bool, price: int, time: int, owner: int, amount: int) -> None:
+        own, others, limit = self.sides[buys], self.sides[not buys], price if buys else -price
+        while amount and (best := min(others, default=None)) is not None and best[0] <= limit:
+            traded = min(amount, best[3])
+            amount, best[3] = amount - traded, best[3] - traded
+            self.trades += 1
+            self.bought[owner if buys else best[2]] += traded
+            if not best[3]:
+                others.remove(best)
+        if amount:
+            own.append([-price if buys else price, time, owner, amount])
+
+
+def rust_orders(statement: bytes) -> bytes:
+    """32 bytes seed, u32 orders, big endian."""
+    random, book = _xorshift64(int.from_bytes(statement[:8], "big") | 1), _Book()
+    for time in range(int.from_bytes(statement[32:36], "big")):
+        buys = next(random) % 2 == 0
+        price = 1000 + next(random) % 64 - (40 if buys else 24)
+        book.place(buys, price, time, next(random) % 50, 1 + next(random) % 100)
+    ranked = sorted(((total, owner) for owner, total in book.bought.items()), reverse=True)
+    report = "".join(f"owner {owner:>4} bought {total:08}\n" for total, owner in ranked).encode()
+    levels = sum(len({order[0] for order in side}) for side in book.sides)
+    waiting = sum(order[3] for side in book.sides for order in side)
+    numbers = ((_fnv(list(report), 0xCBF29CE484222325, 0x100000001B3, U64), 8), (book.trades, 4),
+               (book.bought.total(), 8), (waiting, 8), (levels, 2), (len(report), 2))  # fmt: skip
+    return b"".join(number.to_bytes(size, "big") for number, size in numbers)
+
+
+def _xorshift64(state: int) -> Iterator[int]:
+    while True:
+        state ^= state << 13 & U64
+        state ^= state >> 7
+        state ^= state << 17 & U64
+        yield state >> 33
