@@ -27,7 +27,7 @@ States = NDArray[np.uint32]  # rows: pc, hi, lo, $0 … $31
 COLUMNS = 35
 _NAMES = {"big": "qemu-system-mips", "little": "qemu-system-mipsel"}
 _SETTINGS = (
-    "-M", "none", "-cpu", "24Kf", "-m", MEMORY, "-display", "none", "-monitor", "none", "-serial", "none",
+    "-M", "none", "-cpu", "P5600", "-m", MEMORY, "-display", "none", "-monitor", "none", "-serial", "none",
     "-nodefaults", "-d", "cpu,nochain", "-D", "/dev/stdout",
 )  # fmt: skip
 _CHUNK = 1 << 20

@@ -16,7 +16,7 @@ from btc_l2.zkvm.state import Machine
 from tests.oracles.qemu import trace
 from tests.oracles.states import assert_equal, kernel_states, reference_states
 
-BARE, LINUX, LONG = 100_000, 20_000, 2_000_000  # instructions
+BARE, LINUX, LONG = 100_000, 10_000, 2_000_000  # instructions
 STEPS_OF_THE_KERNEL = 997  # at a time
 MOST_STEPS_TO_A_MAP = 100_000
 
