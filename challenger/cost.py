@@ -8,7 +8,7 @@ witness is as heavy as it can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from btc_l2.zkvm.outcome import Endian
@@ -28,6 +28,7 @@ from taproot.tx import OutPoint
 from taproot.units import TRUC_VERSION
 
 SEED = bytes(range(32))
+_LONGEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ class Path:
 
     vbytes: int
     transactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a claim can end; `relation` and `worst` contain everything from kickoff to the kill."""
+
+    undisputed: Path
+    relation: Path
+    worst: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,84 +95,103 @@ def arities_of(steps_log2: int, arity: int) -> tuple[int, ...]:
 def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST) -> Cost:
     """Build the graph for these rounds, `challengers` challengers and roots of `digest` bits, and weigh it."""
     graph, game = sample_graph(arities, challengers, digest)
-    rows = tuple(_weigh_all(graph, game))
-    by_name = {row.name: row for row in rows}
-    before = ["kickoff", "fan", f"challenge.{game.given.challenger}", f"veto.{game.given.challenger}"]
-    before += [_move(game, m) for m in ("assert", "choose.0")]
-    for r in range(1, len(arities)):
-        before += [_move(game, f"reveal.{r}"), _move(game, f"choose.{r}")]
-    relations = [r for r in rows if r.name.startswith(_move(game, "disprove.verdict"))]
-    relation = max(relations, key=_vbytes)
-    chains = (*STEP_CHAINS, *MAP_STEP_CHAINS)
+    scale = _Scale(graph, game)
+    rows = tuple(_weigh_all(scale))
+    ways = _weigh_ways(scale)
     return Cost(
-        undisputed=_sum(by_name, ["kickoff", "take1"]),
-        relation=_with(_sum(by_name, [*before, _move(game, "step")]), relation),
-        worst=max((_access_path(game, rows, by_name, before, c) for c in chains), key=_vbytes),
+        undisputed=ways.undisputed,
+        relation=ways.relation,
+        worst=ways.worst,
         largest_v3=max(r.vbytes for r in rows if r.version == TRUC_VERSION),
         heaviest=max(r.weight for r in rows),
         moves=rows,
     )
 
 
-def _access_path(
-    game: Game, rows: Sequence[MoveCost], by_name: Mapping[str, MoveCost], before: Sequence[str], chain: str
-) -> Path:
-    step = "step_map" if chain in MAP_STEP_CHAINS else "step"
+def compute_ways(arities: tuple[int, ...], digest: int = MAX_DIGEST) -> Ways:
+    """The sums alone, for two challengers: only what lies on the ways is weighed."""
+    return _weigh_ways(_Scale(*sample_graph(arities, 2, digest)))
+
+
+def _weigh_ways(scale: _Scale) -> Ways:
+    j, rounds = scale.game.given.challenger, range(1, len(scale.game.given.arities))
+    opening = ["kickoff", "fan", f"challenge.{j}", f"veto.{j}", f"{j}/assert", f"{j}/choose.0"]
+    before = [*opening, *(f"{j}/{move}.{r}" for r in rounds for move in ("reveal", "choose"))]
+    chains = (*STEP_CHAINS, *MAP_STEP_CHAINS)
+    return Ways(
+        undisputed=scale.sum(["kickoff", "take1"]),
+        relation=scale.sum([*before, f"{j}/step"], "verdict"),
+        worst=max((w for c in chains for w in _access_ways(scale, before, c)), key=_vbytes),
+    )
+
+
+def _access_ways(scale: _Scale, before: Sequence[str], chain: str) -> Iterable[Path]:
+    """An access searched down to the heaviest hash leaf: of an inner edge, and of the first one."""
     rounds = CHAINS[chain].plan.rounds
-    moves = [step, f"ask.{chain}", f"{chain}.open", *(f"{chain}.cut{r}" for r in range(rounds - 1))]
-    moves += [f"{chain}.show{r}" for r in range(1, rounds)]
-    ways = []
+    moves = ["step_map" if chain in MAP_STEP_CHAINS else "step", f"ask.{chain}", f"{chain}.open"]
+    moves += [f"{chain}.{move}" for r in range(rounds - 1) for move in (f"cut{r}", f"show{r + 1}")]
     for cut, end in ((f"cut{rounds - 1}", ""), ("cut_top", "_top")):
-        kill = max((r for r in rows if r.name.startswith(_move(game, f"disprove.{chain}.hash{end}@"))), key=_vbytes)
-        shown = [*moves, f"{chain}.{cut}", f"{chain}.last{end}"]
-        ways.append(_with(_sum(by_name, [*before, *(_move(game, m) for m in shown)]), kill))
-    return max(ways, key=_vbytes)
+        ends = (f"{chain}.{cut}", f"{chain}.last{end}")
+        names = [*before, *(f"{scale.game.given.challenger}/{m}" for m in (*moves, *ends))]
+        yield scale.sum(names, f"{chain}.hash{end}")
 
 
 def _vbytes(row: MoveCost | Path) -> int:
     return row.vbytes
 
 
-def _move(game: Game, name: str) -> str:
-    return f"{game.given.challenger}/{name}"
+class _Scale:
+    """Weighs transactions of a graph with their heaviest witnesses."""
+
+    def __init__(self, graph: Graph, game: Game) -> None:
+        self.graph, self.game = graph, game
+        self._signed = _Heaviest(game)
+
+    def sum(self, names: Iterable[str], killed_on: str | None = None) -> Path:
+        """All of these, and the heaviest kill by a disproof of a turn."""
+        rows = [self.weigh(name, self.spec(name)) for name in names]
+        rows += [] if killed_on is None else [self._heaviest_kill(killed_on)]
+        return Path(sum(r.vbytes for r in rows), len(rows))
+
+    def weigh(self, name: str, spec: RevealLeaf | None) -> MoveCost:
+        """One transaction whose first input is spent by that leaf; None: by one without one-time values."""
+        planned = self.graph.planned(name)
+        leaf = None if spec is None else spec.tap
+        items: Items = () if spec is None else spec.witness(self.game.keys, self._signed, dict.fromkeys(spec.hints, 1))
+        wanted = leaf.name if leaf is not None and planned.kind is Kind.DISPROVE else None
+        tx = self.graph.assemble(name, _Blank(), _signers(self.graph), wanted, items)
+        peak = 0 if leaf is None else leaf.items + leaf.script.effect.peak
+        label, count = (leaf.name, leaf.items) if leaf else ("", 0)
+        return MoveCost(name, label, tx.version, tx.weight, tx.vbytes, count, peak)
+
+    def spec(self, name: str) -> RevealLeaf | None:
+        """The leaf by which a move spends its turn; None for what is no move."""
+        planned = self.graph.planned(name)
+        if planned.kind is not Kind.MOVE:
+            return None
+        j = self.game.given.challenger
+        return self.game.leaves[planned.inputs[0].output.removeprefix(f"{j}/"), name.removeprefix(f"{j}/")]
+
+    def _heaviest_kill(self, turn: str) -> MoveCost:
+        """Witnesses grow with scripts, so the longest few scripts are enough to look at."""
+        specs = [self.game.leaves[turn, d.name] for d in self.game.scripts.turns[turn].disproofs]
+        longest = sorted(specs, key=lambda spec: -len(spec.tap.code))[:_LONGEST]
+        name = f"{self.game.given.challenger}/disprove.{turn}@stake0"
+        return max((self.weigh(name, spec) for spec in longest), key=_vbytes)
 
 
-def _sum(by_name: Mapping[str, MoveCost], names: Iterable[str]) -> Path:
-    rows = [by_name[name] for name in names]
-    return Path(sum(r.vbytes for r in rows), len(rows))
-
-
-def _with(path: Path, last: MoveCost) -> Path:
-    return Path(path.vbytes + last.vbytes, path.transactions + 1)
-
-
-def _weigh_all(graph: Graph, game: Game) -> Iterable[MoveCost]:
+def _weigh_all(scale: _Scale) -> Iterable[MoveCost]:
     """Every transaction of the graph that is not of another challenger's game; kills once per disproof leaf."""
-    j, signed = game.given.challenger, _Heaviest(game)
-    for name, planned in graph.transactions.items():
+    game, j = scale.game, scale.game.given.challenger
+    for name, planned in scale.graph.transactions.items():
         if "/" in name and not name.startswith(f"{j}/"):
             continue
         if planned.kind is Kind.DISPROVE:
             turn = name.removeprefix(f"{j}/disprove.").partition("@")[0]
-            for (where, leaf), spec in game.leaves.items():
-                if where == turn and leaf in {d.name for d in game.scripts.turns[turn].disproofs}:
-                    yield _weigh(graph, game, name, spec, signed)
-        elif planned.kind is Kind.MOVE:
-            turn = planned.inputs[0].output.removeprefix(f"{j}/")
-            yield _weigh(graph, game, name, game.leaves[turn, name.removeprefix(f"{j}/")], signed)
+            for disproof in game.scripts.turns[turn].disproofs:
+                yield scale.weigh(name, game.leaves[turn, disproof.name])
         else:
-            yield _weigh(graph, game, name, None, signed)
-
-
-def _weigh(graph: Graph, game: Game, name: str, spec: RevealLeaf | None, signed: Mapping[str, Items]) -> MoveCost:
-    planned = graph.planned(name)
-    leaf = None if spec is None else spec.tap
-    items: Items = () if spec is None else spec.witness(game.keys, signed, dict.fromkeys(spec.hints, 1))
-    wanted = leaf.name if leaf is not None and planned.kind is Kind.DISPROVE else None
-    tx = graph.assemble(name, _Blank(), _signers(graph), wanted, items)
-    peak = 0 if leaf is None else leaf.items + leaf.script.effect.peak
-    label, count = (leaf.name, leaf.items) if leaf else ("", 0)
-    return MoveCost(name, label, tx.version, tx.weight, tx.vbytes, count, peak)
+            yield scale.weigh(name, scale.spec(name))
 
 
 class _Blank(dict[tuple[str, int], bytes]):

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ import typer
 
 from btc_l2.cli.output import note
 from taproot.errors import InvalidInput, Unavailable
+from taproot.terms import MAX_DIGEST
 
 if TYPE_CHECKING:
     from btc_l2.chain.protocol import Chain
@@ -29,29 +31,32 @@ app = typer.Typer(help="Play a whole story: deposit, claim, dispute, payout.", n
 GuestName = Annotated[str, typer.Option("--guest", help="Guest program whose execution is claimed.")]
 Backend = Annotated[str, typer.Option(help="Who judges: `embedded` (no service) or `bitcoind`.")]
 StepsLog2 = Annotated[int | None, typer.Option(help="log2 of the claimed steps; default: what the guest needs.")]
+Arity = Annotated[str, typer.Option(help="Parts per round of the search; mixed rounds: 4,2,8.")]
+Digest = Annotated[int, typer.Option(help="Bits of a signed root: 160, 192 or 256.")]
 Seed = Annotated[int, typer.Option(help="Fixes all keys and choices.")]
 Out = Annotated[Path | None, typer.Option(help="New folder for transactions, bundle and journals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 DEFAULT_GUEST = "hashchain"
+_EXIT, _SLOW = 2016, 60_000  # blocks: the usual exit delay, one that no dispute is longer than
 
 
 @app.command()
 def honest(
-    guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None, seed: Seed = 1,
-    out: Out = None, as_json: AsJson = False,
+    guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None,
+    arity: Arity = "4", digest: Digest = MAX_DIGEST, seed: Seed = 1, out: Out = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """The operator's claim is true: nobody objects, he takes the deposit."""
     from regtest.plot import Plot
 
     found = _find_guest(guest)
-    _play("honest", Plot(found, _terms(found, steps_log2), seed=seed), backend, out, as_json)
+    _play("honest", Plot(found, _terms(found, steps_log2, arity, digest), seed=seed), backend, out, as_json)
 
 
 @app.command()
 def fraud(
     lie: Annotated[str, typer.Option(help="What is false (`--lie list` shows all).")] = "result",
-    guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None, seed: Seed = 1,
-    out: Out = None, as_json: AsJson = False,
+    guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None,
+    arity: Arity = "4", digest: Digest = MAX_DIGEST, seed: Seed = 1, out: Out = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """The operator lies about the execution; a challenger takes his stake."""
     from challenger.disprove.relations import rows_without_leaf
@@ -66,21 +71,22 @@ def fraud(
     found = _find_guest(guest)
     if rows_without_leaf():
         note(f"not decided by a leaf yet, so a lie about them would win: {', '.join(rows_without_leaf())}")
-    _play("fraud", Plot(found, _terms(found, steps_log2), lie=lie, seed=seed), backend, out, as_json)
+    _play("fraud", Plot(found, _terms(found, steps_log2, arity, digest), lie=lie, seed=seed), backend, out, as_json)
 
 
 @app.command()
 def silence(
     side: Annotated[str, typer.Option(help="Who stops: `operator` or `challenger`.")] = "operator",
     turn: Annotated[str, typer.Option(help="The turn on which he stops (docs/spec/dispute.md).")] = "assert",
-    guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None, seed: Seed = 1,
-    out: Out = None, as_json: AsJson = False,
+    guest: GuestName = DEFAULT_GUEST, backend: Backend = "embedded", steps_log2: StepsLog2 = None,
+    arity: Arity = "4", digest: Digest = MAX_DIGEST, seed: Seed = 1, out: Out = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """A true claim is challenged without reason; then one side stops moving and pays for it."""
     from regtest.plot import silence_plot
 
     found = _find_guest(guest)
-    _play("silence", silence_plot(found, _terms(found, steps_log2), side, turn, seed=seed), backend, out, as_json)
+    plot = silence_plot(found, _terms(found, steps_log2, arity, digest), side, turn, seed=seed)
+    _play("silence", plot, backend, out, as_json)
 
 
 def _play(story: str, plot: Plot, backend: str, out: Path | None, as_json: bool) -> None:
@@ -103,9 +109,19 @@ def _find_guest(name: str) -> Guest:
     return find_guest(name)
 
 
-def _terms(guest: Guest, steps_log2: int | None) -> Terms:
-    from regtest.plot import arities_for
+def _terms(guest: Guest, steps_log2: int | None, arity: str, digest: int) -> Terms:
+    """Terms with as many rounds as the guest's steps, or those asked for, need; exits slow enough for them."""
     from taproot.terms import Terms
+
+    arities = _rounds(guest, steps_log2, arity)
+    slow = Terms(arities=arities, digest=digest, exit_delay=_SLOW)
+    return Terms(arities=arities, digest=digest, exit_delay=max(_EXIT, slow.total_delay + slow.slash_delay + 1))
+
+
+def _rounds(guest: Guest, steps_log2: int | None, arity: str) -> tuple[int, ...]:
+    from btc_l2.cli.tradeoff import parse_arities
+    from challenger.cost import arities_of
+    from regtest.plot import arities_for
 
     needed = (guest.steps - 1).bit_length()
     log2 = needed + needed % 2 if steps_log2 is None else steps_log2
@@ -113,7 +129,12 @@ def _terms(guest: Guest, steps_log2: int | None) -> Terms:
         raise InvalidInput(f"--steps-log2 {log2} is out of range; choose 2 to 40")
     if log2 < needed:
         raise InvalidInput(f"guest {guest.name} runs {guest.steps} steps; --steps-log2 must be at least {needed}")
-    return Terms(arities=arities_for(log2))
+    given = parse_arities(arity)
+    if len(given) > 1 and prod(given) < guest.steps:
+        raise InvalidInput(f"guest {guest.name} runs {guest.steps} steps; --arity {arity} covers {prod(given)}")
+    if len(given) > 1:
+        return given
+    return arities_for(log2) if given == (4,) else arities_of(log2, given[0])
 
 
 def _prepare(out: Path | None) -> None:

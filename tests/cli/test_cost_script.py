@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Command
@@ -23,10 +25,35 @@ def test_cost_without_json_has_a_line_per_move_and_the_sums(btc_l2: Command) -> 
     assert lines[-2].startswith("largest_v3: ")
 
 
-@pytest.mark.parametrize("arguments", [("--digest", 160), ("--arity", 1), ("--steps-log2", 99)])
+@pytest.mark.parametrize("arguments", [("--digest", 128), ("--arity", 1), ("--steps-log2", 99)])
 def test_cost_refuses_what_is_not_built(btc_l2: Command, arguments: tuple[object, ...]) -> None:
     answer = btc_l2("cost", *arguments)
     assert answer.code == 2 and answer.stdout == "" and answer.stderr.count("\n") == 1
+
+
+def test_cost_takes_mixed_rounds_and_shorter_roots(btc_l2: Command) -> None:
+    mixed = btc_l2("cost", "--arity", "4,2,8", "--challengers", 2, "--json").json()
+    short = btc_l2("cost", "--arity", "4,2,8", "--challengers", 2, "--digest", 160, "--json").json()
+    assert (mixed["arities"], mixed["digest"], short["digest"]) == ([4, 2, 8], 256, 160)
+    assert short["worst"]["vbytes"] < mixed["worst"]["vbytes"]
+    assert short["worst"]["transactions"] == mixed["worst"]["transactions"] == 20
+
+
+def test_cost_chooses_few_rounds_when_time_is_dear_and_many_when_blocks_are(btc_l2: Command) -> None:
+    dear = btc_l2("cost", "--arity", "auto", "--steps-log2", 12, "--fee-rate", 0.01, "--interest", 50, "--json").json()
+    full = btc_l2("cost", "--arity", "auto", "--steps-log2", 12, "--fee-rate", 500, "--json").json()
+    assert dear["chosen"]["arities"][-1] == 8
+    assert full["chosen"]["arities"] == [2] * 12
+    refused = btc_l2("cost", "--arity", "auto", "--steps-log2", 12, "--max-days", 0.1)
+    assert refused.code == 2 and "no arity fits" in refused.stderr
+
+
+def test_cost_draws_what_it_compares(btc_l2: Command, tmp_path: Path) -> None:
+    picture = tmp_path / "cost.svg"
+    assert btc_l2("cost", "--steps-log2", 6, "--svg", picture).code == 0
+    text = picture.read_text()
+    assert text.startswith("<svg") and text.count("<polyline") == 3
+    assert all(f"{bits} bits" in text for bits in (160, 192, 256))
 
 
 def test_script_list_names_every_leaf_and_the_rows_without_one(btc_l2: Command) -> None:
