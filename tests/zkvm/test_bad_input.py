@@ -14,8 +14,8 @@ from btc_l2.zkvm.outcome import ADDRESS_LOAD, ADDRESS_STORE, Endian
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.step import step
 from taproot.errors import Unavailable
+from tests.zkvm.linux_calls import ENOMEM, ERROR, MAP_PRIVATE_ANONYMOUS, MMAP, V0, ask, elf_of, kernel
 from tests.zkvm.programs import CODE, DATA, encode, machine_with
-from tests.zkvm.test_linux import ENOMEM, ERROR, MAP_PRIVATE_ANONYMOUS, MMAP, V0, ask, elf_of, kernel
 
 TWO_ORDERS = pytest.mark.parametrize("endian", ["big", "little"])
 MARKER = encode("ADDIU", rs=0, rt=7, low=42)
