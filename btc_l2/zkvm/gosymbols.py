@@ -11,12 +11,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from btc_l2.zkvm.elf import Segment
 from btc_l2.zkvm.outcome import MASK, Endian
 
 MOST_FUNCTIONS = 1 << 20
 MOST_NAME_BYTES = 1024
+MOST_NAMES_BYTES = 1 << 26  # of all names: functions may share the bytes of theirs
+MOST_CANDIDATES = 16  # places that begin as a table does
 
 _GO_1_2, _GO_1_16, _GO_1_18, _GO_1_20 = 0xFFFF_FFFB, 0xFFFF_FFFA, 0xFFFF_FFF0, 0xFFFF_FFF1
 _SIGNATURE = bytes([0, 0, 4, 4])  # two bytes of padding, size of an instruction, size of a pointer
@@ -39,7 +42,7 @@ class _Table:
 def find_go_symbols(blocks: Sequence[Segment], endian: Endian) -> dict[str, int]:
     """Address of each Go function by its name; empty where no readable table is in memory (blocks: loaded bytes)."""
     order = ">" if endian == "big" else "<"
-    for block, at, magic in _candidates(blocks, order):
+    for block, at, magic in islice(_candidates(blocks, order), MOST_CANDIDATES):
         table = _read_header(blocks, block, at, magic, order)
         symbols = dict(_functions(table)) if table else {}
         if symbols:
@@ -85,6 +88,7 @@ def _find_text(blocks: Sequence[Segment], order: str, table: int, names: int) ->
 
 def _functions(table: _Table) -> Iterator[tuple[str, int]]:
     """Name and address of each function; the reading ends where the table is damaged."""
+    room = MOST_NAMES_BYTES
     for k in range(table.functions):
         row = _words(table.data, table.order, table.rows + 8 * k, 2)
         record = _words(table.data, table.order, table.records + row[1], 2) if row else ()
@@ -92,7 +96,8 @@ def _functions(table: _Table) -> Iterator[tuple[str, int]]:
             return
         name = _name(table, record[1])
         address = table.text + row[0]
-        if not name or address > MASK or address % 4:
+        room -= len(name)
+        if not name or address > MASK or address % 4 or room < 0:
             return
         yield name, address
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from btc_l2.guests import find_guest
+from btc_l2.zkvm import gosymbols
 from btc_l2.zkvm.elf import Segment
-from btc_l2.zkvm.gosymbols import find_go_symbols
+from btc_l2.zkvm.gosymbols import MOST_CANDIDATES, find_go_symbols
 from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.symbols import SymbolTable, symbols_of
 
@@ -98,6 +99,18 @@ def test_a_damaged_table_gives_some_names_and_no_error(magic: int, at: int, dama
     data[at : at + len(damage)] = damage
     found = find_go_symbols([segment(TABLE, bytes(data)), segment(0x90000, module_data("big"))], "big")
     assert len(found) <= len(data) // 8 and all(0 <= address <= 0xFFFF_FFFF for address in found.values())
+
+
+def test_a_program_full_of_magic_numbers_is_given_up_soon() -> None:
+    start = struct.pack(">I4B", MAGICS[3], 0, 0, 4, 4)
+    assert find_go_symbols([segment(TABLE, start * 100_000 + table(MAGICS[3], "big"))], "big") == {}
+    few = start * (MOST_CANDIDATES - 1) + table(MAGICS[3], "big")
+    assert find_go_symbols([segment(TABLE, few)], "big") == FUNCTIONS
+
+
+def test_names_that_share_their_bytes_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gosymbols, "MOST_NAMES_BYTES", len("main.main") + len("main.add"))
+    assert set(find_go_symbols([segment(TABLE, table(MAGICS[3], "big"))], "big")) == {"main.main", "main.add"}
 
 
 @settings(max_examples=100, deadline=None)
