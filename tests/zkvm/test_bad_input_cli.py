@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.zkvm.linux_calls import MAP_PRIVATE_ANONYMOUS, MMAP, V0, ask, elf_of
 from tests.zkvm.programs import encode
-from tests.zkvm.test_linux import MAP_PRIVATE_ANONYMOUS, MMAP, V0, ask, elf_of
 
 UNAVAILABLE = 3
 MIB = 1 << 20
