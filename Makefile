@@ -83,6 +83,7 @@ matrix: setup
 # The guests' images are committed; building them needs Debian's gcc-mips-linux-gnu and gcc-mipsel-linux-gnu.
 guests: setup
 	@$(BIN)/python guest/build
+	@$(BIN)/python guest/profile
 
 guests-check: setup
 	@$(BIN)/python guest/build --check

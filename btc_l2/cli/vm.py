@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli import vm_blob, vm_debug, vm_profile
+from btc_l2.cli import vm_blob, vm_debug, vm_profile, vm_translate
 from btc_l2.cli.options import (
     MOST_STEPS,
     AsJson,
@@ -52,6 +52,7 @@ app.command("disasm")(vm_debug.disassemble_program)
 app.command("trace")(vm_debug.trace_program)
 app.command("profile")(vm_profile.profile_program)
 app.command("watch")(vm_profile.watch_program)
+app.command("translate")(vm_translate.translate_guest)
 app.add_typer(vm_blob.app, name="blob")
 
 
@@ -76,6 +77,7 @@ def run_program(
     proof_at: ProofAt = None,
     proof_fmt: ProofFormat = "proof-%d.json",
     kernel: Kernel = True,
+    tier: vm_translate.Tier = None,
     linux: Linux = False,
     stdin: Stdin = None,
     as_json: AsJson = False,
@@ -91,6 +93,7 @@ def run_program(
     program = load_program(image, raw, endian, statement, claim, reg or [], blob or [], linux, stdin, blobs)
     ranges = [program.find_range(text) for text in dump or []]
     stop = program.find_address(stop_pc) if stop_pc is not None else None
+    vm_translate.choose_tier(image, tier)
     progress, pages = Progress(program.image), max_memory * PAGES_OF_A_MIB
     if trace is None and not (info_at or snapshot_at or stop_at or proof_at):
         done = execute(program.machine(), max_steps, stop, not kernel, pages, progress)
