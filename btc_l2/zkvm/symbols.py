@@ -21,8 +21,8 @@ class SymbolTable:
 
     @classmethod
     def of(cls, addresses: Mapping[str, int]) -> SymbolTable:
-        """The table over names with their addresses."""
-        names = name_addresses(addresses)
+        """The table over names with their addresses; shown names are printable, whatever the file holds."""
+        names = {address: _printable(name) for address, name in name_addresses(addresses).items()}
         return cls(addresses, names, tuple(sorted(names)))
 
     def start_of(self, address: int) -> int | None:
@@ -41,3 +41,8 @@ class SymbolTable:
 def symbols_of(image: Image) -> SymbolTable:
     """The names of an image; a name of the file keeps its address where a Go function is called the same."""
     return SymbolTable.of({**find_go_symbols(image.segments(), image.endian), **image.symbols})
+
+
+def _printable(name: str) -> str:
+    """A name that does nothing to a terminal or a table."""
+    return "".join(character if character.isprintable() else "?" for character in name)

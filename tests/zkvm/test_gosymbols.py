@@ -92,6 +92,10 @@ def test_an_address_before_the_first_symbol_has_no_label() -> None:
     assert [names.label(at) for at in (0, 0x0F, 0x10, 0x1C, 0x20)] == ["", "", "a", "a+0xc", "b"]
 
 
+def test_names_are_shown_without_what_a_terminal_would_obey() -> None:
+    assert SymbolTable.of({"a\x1b[2J\tb\n·": 4}).label(8) == "a?[2J?b?·+0x4"
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(MAGICS), st.integers(8, 150), st.binary(min_size=1, max_size=8))
 def test_a_damaged_table_gives_some_names_and_no_error(magic: int, at: int, damage: bytes) -> None:
