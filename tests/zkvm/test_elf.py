@@ -140,7 +140,7 @@ def test_a_damaged_file_loads_or_is_invalid_input_in_little_memory(
 
 
 @pytest.mark.long
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=5_000, deadline=None)
 @given(st.sampled_from(["big", "little"]), st.lists(FIELDS, min_size=1, max_size=8))
 def test_many_damaged_files_load_or_are_invalid_input(endian: Endian, patches: list[tuple[int, int, str]]) -> None:
     load_or_refuse(damage(endian, patches))
