@@ -6,12 +6,15 @@ compared without further ado.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from btc_l2.guests import Guest, list_guests
+from btc_l2.guests import Guest, find_guest, list_guests
 from btc_l2.zkvm.fast import run
+from btc_l2.zkvm.instructions import SEMANTICS
 from btc_l2.zkvm.memory import Memory
-from btc_l2.zkvm.outcome import SYSCALL
+from btc_l2.zkvm.outcome import SYSCALL, Outcome
 from btc_l2.zkvm.state import Machine
 from tests.oracles.qemu import trace
 from tests.oracles.states import assert_equal, kernel_states, reference_states
@@ -46,6 +49,20 @@ def compare(guest: Guest, instructions: int) -> int:
 def test_a_guest_goes_through_the_states_of_qemus_core(guest: Guest) -> None:
     wanted = LINUX if guest.kernel else BARE
     assert compare(guest, wanted) == min(wanted, guest.steps)
+
+
+@pytest.mark.parametrize("name", ["ADDU", "SLTU", "SRL", "XOR", "LBU", "BNE"])
+def test_a_machine_with_one_wrong_row_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = SEMANTICS[name]
+    monkeypatch.setitem(SEMANTICS, name, lambda situation: bent(right(situation)))
+    with pytest.raises(AssertionError, match="state "):
+        compare(find_guest("fibonacci"), 2_000)
+
+
+def bent(outcome: Outcome) -> Outcome:
+    """Another result; for branches another target."""
+    control = outcome.control._replace(npc=outcome.control.npc ^ 4)
+    return replace(outcome, result=outcome.result ^ 1) if outcome.dest else replace(outcome, control=control)
 
 
 @pytest.mark.long
