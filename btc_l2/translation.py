@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -120,11 +121,15 @@ def _write(folder: Path, key: bytes, translation: Translation) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_owner(folder, os.lstat(folder))
     descriptor, name = tempfile.mkstemp(dir=folder)  # of mode 600
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(encode_translation(translation, key))
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(name, folder / (key.hex() + _SUFFIX))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(encode_translation(translation, key))
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(name, folder / (key.hex() + _SUFFIX))
+    except OSError:
+        os.unlink(name)
+        raise
     _forget_oldest(folder)
 
 
@@ -140,7 +145,7 @@ def _use_cached(key: bytes) -> bool:
     try:
         translation = read_cached(cache_folder(), key)
     except BtcL2Error as error:
-        print(f"no translated tier: {error}", file=sys.stderr)
+        warnings.warn(f"no translated tier: {error}", stacklevel=3)
         return False
     if translation is not None:
         _use(key, translation)
