@@ -50,8 +50,8 @@ def plays_of(graph: Graph, both_games: bool = False) -> Iterator[Play]:
     yield leaving_owner("owner of a stake leaves", everything, stake_name(0), parties.operator.name)
     yield leaving_owner("owner of a bond leaves", everything, bond_name(me), me)
     yield idle_challenger("challenger without objection", free_game, me)
-    yield honest_challenger("honest challenger", free_game, me)
     yield honest_operator("honest operator", one_game)
+    yield honest_challenger("honest challenger", free_game, me)
     if both_games:
         two = _table(graph, _without_others(system, parties.challengers[2:]))
         yield honest_operator("honest operator, two games", two)

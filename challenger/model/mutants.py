@@ -47,7 +47,7 @@ def all_mutants() -> tuple[Mutant, ...]:
         Mutant("the last turn has no disproof", _without_disproof),
         Mutant("a slash needs no receipt of take2", lambda g: _drop_input(g, (Kind.SLASH,), "receipt")),
         Mutant("one turn of the challenger has no slash", _without_slash),
-        Mutant("a bond may be withdrawn before its game is over", lambda g: _wait(g, _total(g), "exit")),
+        Mutant("a bond may be withdrawn before its game is over", lambda g: _wait(g, _one_turn(g), "exit")),
         Mutant("the deposit's refund may confirm with confirm", lambda g: _wait(g, 2 * _reaction(g), "refund")),
         Mutant("the vault has a refund", _refundable_vault),
         Mutant("a gate needs the challenger alone", _open_gate),
@@ -60,6 +60,12 @@ def _reaction(graph: Graph) -> int:
 
 def _total(graph: Graph) -> int:
     return graph.contract.terms.total_delay
+
+
+def _one_turn(graph: Graph) -> int:
+    """A dispute, and one turn of the challenger after take2: he can spare all of his moves until then."""
+    terms = graph.contract.terms
+    return terms.total_delay + terms.move_delay + 2 * terms.reaction + 1
 
 
 def _without_slack(graph: Graph) -> int:

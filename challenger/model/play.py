@@ -152,7 +152,10 @@ def _matters(state: State, tx: Tx) -> bool:
 
 
 def honest_challenger(name: str, table: Table, me: str) -> Play:
-    """A false claim: it is killed with a stake, whoever else plays; the deposit stays, the bond stays."""
+    """A false claim: it is killed with a stake, whoever else plays; the deposit stays, the bond stays.
+
+    The claim may be made before the deposit is in the vault.
+    """
 
     def wants(state: State) -> list[Want]:
         if "asset" not in state.outputs:
@@ -167,7 +170,7 @@ def honest_challenger(name: str, table: Table, me: str) -> Play:
     kinds = frozenset({Kind.FAN, Kind.CHALLENGE, Kind.VETO, Kind.MOVE, Kind.TIMEOUT, Kind.DISPROVE})
     others = frozenset(table.challengers) - {me}
     return Play(
-        name, table.system, frozenset({me}), claim_start(table), wants,
+        name, table.system, frozenset({me}), State(table.system.first | {START}), wants,
         lambda state: "asset" not in state.outputs, _challenger_judge(table, me), kinds, others,
     )  # fmt: skip
 

@@ -44,6 +44,13 @@ def test_an_operator_survives_two_games_at_once() -> None:
     assert not any(f.violations for f in check_graph(small(), both_games=True))
 
 
+@pytest.mark.long
+def test_a_pool_of_two_stakes_needs_a_turn_that_is_longer_by_one_reaction() -> None:
+    terms = Terms(arities=FEW_ROUNDS, stakes=Terms().stakes * 2, move_delay=19)
+    assert terms.move_delay == 3 * terms.reaction + 1
+    assert not any(f.violations for f in check_graph(sample_graph(terms)))
+
+
 @pytest.mark.parametrize("mutant", all_mutants(), ids=lambda mutant: mutant.name)
 def test_a_seeded_mistake_is_found_with_a_trace(mutant: Mutant) -> None:
     (found,) = catch(small(), [mutant])
