@@ -79,9 +79,13 @@ class Memory:
 
     def put_pages(self, numbers: Sequence[int], pages: Iterable[Page]) -> None:
         """Replace whole pages; the pages count as shared."""
+        region, table = -1, dict[int, Page]()
         for number, page in zip(numbers, pages, strict=True):
-            self._writable_region(number // REGION_PAGES).pages[number % REGION_PAGES] = page
-            self._own_pages.discard(number)
+            if number // REGION_PAGES != region:
+                region = number // REGION_PAGES
+                table = self._writable_region(region).pages
+            table[number % REGION_PAGES] = page
+        self._own_pages.difference_update(numbers)
         if self.changed is not None:
             self.changed.update(numbers)
 

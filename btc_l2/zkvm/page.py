@@ -109,15 +109,15 @@ def fold_pages(pages: Mapping[int, Page], level: int) -> bytes:
     from btc_l2.zkvm import hashing
 
     numbers = sorted(pages)
-    nodes = np.frombuffer(b"".join([_root(pages[n]) for n in numbers]), dtype=np.uint32).reshape(-1, 8).copy()
+    nodes = np.frombuffer(nodes_of([pages[n] for n in numbers]), dtype=np.uint32).reshape(-1, 8).copy()
     zeros = np.frombuffer(b"".join(ZERO_NODES[PAGE_LEVEL:level]), dtype=np.uint32).reshape(-1, 8)
     hashing.fold(np.array(numbers, dtype=np.int64), nodes, zeros)
     return nodes[:1].tobytes()
 
 
-def _root(page: Page) -> bytes:
-    assert page.root is not None, "the page was hashed before"
-    return page.root
+def nodes_of(pages: Sequence[Page]) -> bytes:
+    """Nodes of pages that were hashed before, one after the other."""
+    return b"".join(filter(None, [page.root for page in pages]))
 
 
 def hash_pages(pages: Sequence[Page]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btc_l2.zkvm.layout import PAGE_BYTES
-from btc_l2.zkvm.page import AT_ONCE, Page, gather, roots_of, set_roots
+from btc_l2.zkvm.page import AT_ONCE, Page, gather, nodes_of, roots_of, set_roots
 from taproot.errors import Unavailable, VerificationFailed
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Slots: TypeAlias = NDArray[np.int32]
 
 NODE_BYTES = 32
 _PRUNE_FROM = 1 << 16
+_LEAST_AHEAD, _MOST_AHEAD = 64, 4096  # slots
 SLOT_COST = PAGE_BYTES + 40  # bytes on disk for each slot in use, its line in an index included
 
 
@@ -37,6 +38,7 @@ class PageFile:
         self._name = name
         self._free: list[int] = []
         self._end = 0
+        self._reserved = 0
         self._nodes = np.zeros((0, NODE_BYTES), dtype=np.uint8)
         self._checked = np.zeros(0, dtype=np.bool_)
         self._pages: dict[int, ref[Page]] = {}  # those that somebody holds, and some that nobody does any more
@@ -51,6 +53,7 @@ class PageFile:
         """Write pages into free slots; the pages themselves stay as they are. Unavailable if the disk is full."""
         slots = self._allocate(len(pages))
         try:
+            self._reserve()
             for start in range(0, len(pages), AT_ONCE):
                 some = pages[start : start + AT_ONCE]
                 words = gather(some)
@@ -61,7 +64,7 @@ class PageFile:
             raise Unavailable(
                 f"cannot keep snapshots in {self._name}; {error.strerror}; give a folder with space"
             ) from error
-        self._nodes[slots] = np.frombuffer(b"".join(page.root or b"" for page in pages), np.uint8).reshape(-1, 32)
+        self._nodes[slots] = np.frombuffer(nodes_of(pages), np.uint8).reshape(-1, 32)
         self._checked[slots] = True
         return slots
 
@@ -135,6 +138,14 @@ class PageFile:
             self._nodes = np.concatenate([self._nodes, np.zeros((room - len(self._nodes), NODE_BYTES), np.uint8)])
             self._checked = np.concatenate([self._checked, np.zeros(room - len(self._checked), np.bool_)])
         self._end = max(self._end, end)
+
+    def _reserve(self) -> None:
+        """Room on disk for all slots and some more: writing into it later costs a tenth of making the file longer."""
+        if self._end > self._reserved:
+            wanted = self._end + min(max(self._end, _LEAST_AHEAD), _MOST_AHEAD)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._descriptor, 0, wanted * PAGE_BYTES)
+            self._reserved = wanted
 
     def _write(self, words: Words, slots: Slots) -> None:
         """One call for each run of neighbouring slots."""

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from btc_l2.zkvm.layout import G0, PAGE_BYTES, PAGE_LEVEL, REGION_LEVEL, RESERVED_PAGE
+from btc_l2.zkvm.layout import G0, PAGE_BYTES, PAGE_LEVEL, REGION_LEVEL, REGION_PAGES, RESERVED_PAGE
 from btc_l2.zkvm.page import Page
 from btc_l2.zkvm.pagefile import PageFile, Slots
 from btc_l2.zkvm.state import Machine
@@ -26,6 +26,7 @@ Table: TypeAlias = NDArray[np.int32]  # slot of each of the 2^20 pages, AT_START
 AT_START = -1
 _PAGES = 1 << 20
 _RESERVED = RESERVED_PAGE // PAGE_BYTES
+_IN_REGION = REGION_PAGES - 1
 _REGION_SHIFT = REGION_LEVEL - PAGE_LEVEL
 
 
@@ -75,8 +76,9 @@ class Snapshots:
         """Write what a tracked machine has changed; nothing is different until `add`."""
         machine.leaf(G0)  # writes registers and control into their page
         memory = machine.memory
-        numbers = sorted(n for n in memory.changed or () if n >> _REGION_SHIFT not in memory.nodes)
-        pages = [memory.page(number) for number in numbers]
+        tables = {region: content.pages for region, content in memory.regions.items() if region not in memory.nodes}
+        numbers = sorted(n for n in memory.changed or () if n >> _REGION_SHIFT in tables)
+        pages = [tables[n >> _REGION_SHIFT][n & _IN_REGION] for n in numbers]
         slots = self.file.put(pages)
         known = np.array(numbers, dtype=np.int32)
         return Snapshot(position, machine.root(), dict(memory.nodes), known, slots, pinned), pages
