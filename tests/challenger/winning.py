@@ -26,6 +26,7 @@ from challenger.turns import Game
 from taproot.ots import Choice
 
 HINTS = {"digit": 64, "i": 64, "p": 8, "w": 8, "half": 8}
+TRIES = 24  # two bits that must differ do so every second time
 _LEFT_OVER = frozenset(row.name for row in REMAINDERS)
 
 
@@ -40,14 +41,15 @@ class Win:
 def find_win(game: Game, operator: str, turn: str, name: str, rng: random.Random) -> Win:
     """Values and hints with which the kernel accepts the leaf; AssertionError if none is found."""
     leaf = game.leaves[turn, name]
-    values = false_values(game, leaf, turn, name, rng)
     game_id = GameId("weigh", operator, game.given.challenger)
     codes = game.keys.messages
-    signed = {m: codes[m].code.sign(message_seed(SEED, game_id, m), d) for m, d in values.items()}
-    for hints in _hints(leaf, rng):
-        items = leaf.witness(game.keys, signed, hints)
-        if accepts(leaf.tap.code[34 * leaf.signers :], items):
-            return Win(leaf, items)
+    for _ in range(TRIES):
+        values = false_values(game, leaf, turn, name, rng)
+        signed = {m: codes[m].code.sign(message_seed(SEED, game_id, m), d) for m, d in values.items()}
+        for hints in _hints(leaf, rng):
+            items = leaf.witness(game.keys, signed, hints)
+            if accepts(leaf.tap.code[34 * leaf.signers :], items):
+                return Win(leaf, items)
     raise AssertionError(f"nothing spends {name} on {turn}")
 
 

@@ -55,7 +55,8 @@ def kills(ending: Ending) -> list[str]:
 
 def players_of(ending: Ending) -> set[str]:
     """Challengers who came to a move of their own in their game."""
-    return {n.partition("/")[0] for n in names(ending) if "/pick_" in n}
+    first = ("pick_", "choose.")
+    return {n.partition("/")[0] for n in names(ending) if n.partition("/")[2].startswith(first)}
 
 
 def tell_different_lies(stage: Stage) -> None:
