@@ -22,12 +22,17 @@ static u32 least(u32 a, u32 b)
     return a < b ? a : b;
 }
 
+/* A word at any address: LWL and LWR, SWL and SWR. */
+struct __attribute__((packed)) word {
+    u32 value;
+};
+
 static void copy(u8 *to, const u8 *from, u32 length)
 {
-    if ((((u32)to | (u32)from) & 3) == 0)
-        for (; length >= 4; length -= 4, to += 4, from += 4)
-            *(u32 *)to = *(const u32 *)from;
-    while (length--)
+    const u8 *words_end = from + (length & -4u), *end = from + length;
+    for (; from != words_end; to += 4, from += 4)
+        ((struct word *)to)->value = ((const struct word *)from)->value;
+    while (from != end)
         *to++ = *from++;
 }
 

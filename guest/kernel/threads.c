@@ -8,6 +8,7 @@ enum { FIFTH = 4 }; /* o32: the fifth argument stands at 16($29) */
 enum { CALL_NANOSECONDS = 1000, SECOND = 1000000000, LATEST = 0x7FFFFFFF };
 
 static struct thread threads[THREADS] = {{.state = READY}};
+static struct thread *end = threads + 1; /* behind all that were ever used */
 struct thread *current = threads;
 struct time now = {1, 0};
 
@@ -64,7 +65,7 @@ static void time_out(struct thread *t)
 u32 wake(enum state state, u32 wait, u32 most)
 {
     u32 woken = 0;
-    for (struct thread *t = threads; t < threads + THREADS && woken < most; t++)
+    for (struct thread *t = threads; t < end && woken < most; t++)
         if (t->state == state && (state != ON_FUTEX || t->wait == wait)) {
             if (state == ON_EPOLL) {
                 fill_event((u32 *)t->wait);
@@ -79,7 +80,7 @@ u32 wake(enum state state, u32 wait, u32 most)
 static struct thread *first_to_time_out(void)
 {
     struct thread *first = 0;
-    for (struct thread *t = threads; t < threads + THREADS; t++)
+    for (struct thread *t = threads; t < end; t++)
         if (t->timed && (!first || is_before(t->deadline, first->deadline)))
             first = t;
     return first;
@@ -90,7 +91,7 @@ static struct thread *next_ready(void)
 {
     struct thread *t = current;
     do {
-        if (++t == threads + THREADS)
+        if (++t == end)
             t = threads;
         if (t->state == READY)
             return t;
@@ -121,6 +122,8 @@ s32 clone_thread(u32 flags, u32 stack, u32 *parent_word, u32 local)
     for (struct thread *t = threads; t < threads + THREADS; t++)
         if (t->state == FREE) {
             const u32 *from = (const u32 *)current;
+            if (t == end)
+                end++;
             for (u32 k = 0; k < sizeof *t / 4; k++)
                 ((volatile u32 *)t)[k] = from[k]; /* volatile: no call of memcpy */
             if (stack)
@@ -144,7 +147,7 @@ void end_thread(u32 code)
         wake(ON_FUTEX, (u32)current->clear_at_end, 1);
     }
     current->state = FREE;
-    for (struct thread *t = threads; t < threads + THREADS; t++)
+    for (struct thread *t = threads; t < end; t++)
         if (t->state != FREE)
             return;
     halt(code);
