@@ -32,10 +32,11 @@ from challenger.game.challenger import find_plain_disproof
 from challenger.game.kinds import CHAINS
 from challenger.game.paths import child_is_right
 from challenger.game.plan import MAP, TREE
-from challenger.game.semantics import BAD_FETCH, EXITED, complete_claim
+from challenger.game.semantics import BAD_FETCH, EXITED, MAP_TOLD_PLAINLY, NOT_MAP, complete_claim
 from challenger.reveal import Fixed, Items, Open, RevealLeaf
 from challenger.turns import Game
 from tests.challenger.test_access_leaves import honest_values, random_claim, state_of
+from tests.challenger.winning import any_claim, false_claim, find_win
 
 ARITIES = (4, 4, 2)
 SHORT = 160
@@ -77,6 +78,7 @@ SIDES = sorted(where for where in disproofs() if where[1].startswith("side"))
 TOPS = sorted(where for where in HASH if where[0].endswith("_top") and game().leaves[where].tap.items > 400)
 PLAIN = sorted(where for where in disproofs() if where[0].endswith(".cut0"))
 VERDICT = sorted(where for where in disproofs() if where[0].startswith("verdict") and "MAP" not in where[1])
+ABOUT_MAP = sorted(where for where in disproofs() if where[0].startswith("verdict") and "MAP" in where[1])
 
 
 def hash_values(leaf: RevealLeaf, rng: random.Random) -> tuple[dict[str, Digits], str | None]:
@@ -198,6 +200,40 @@ def test_a_relation_leaf_wins_on_a_false_claim_only(where: tuple[str, str]) -> N
         assert not wins(leaf, groups(honest), {})
         for lie in lies:
             assert wins(leaf, groups(lie), {})
+
+
+@pytest.mark.parametrize("where", ABOUT_MAP, ids=".".join)
+def test_a_leaf_about_map_wins_on_a_false_claim_only(where: tuple[str, str]) -> None:
+    rng = random.Random(repr(where))
+    leaf, mapping = disproofs()[where], false_claim(MAP_TOLD_PLAINLY, False, rng)
+    honest = {
+        MAP_TOLD_PLAINLY: any_claim("SYNC", rng),
+        NOT_MAP: mapping,
+        "SYSCALL_MAP": replace(complete_claim(replace(mapping, key=rng.randbytes(32)), "big"), key=b""),
+    }[where[1]]
+    assert wins(leaf, groups(false_claim(where[1], where[0] == "verdict_map", rng)), {})
+    assert not wins(leaf, groups(honest), {})
+
+
+def test_every_leaf_is_spent_once_and_refused_with_a_false_one_time_signature() -> None:
+    """Moves and disproofs; the leaves without one-time signatures are refused by the relay tests, with false ones."""
+    rng, met = random.Random(0), set()
+    turns = game().scripts.turns
+    for turn, name in game().leaves:
+        leaf = game().leaves[turn, name]
+        if leaf.tap.hash in met:
+            continue
+        met.add(leaf.tap.hash)
+        win = find_win(game(), sample_parties(2).operator.name, turn, name, rng)
+        if leaf.reveals:
+            assert not accepts(leaf.tap.code[34 * leaf.signers :], spoiled(win.items, rng))
+    assert met == {leaf.hash for t in turns.values() for leaf in (*(m.leaf for m in t.moves), *t.disproofs)}
+
+
+def spoiled(items: Items, rng: random.Random) -> Items:
+    """One hash preimage is another one."""
+    at = rng.choice([i for i, item in enumerate(items) if len(item) == 20])
+    return (*items[:at], bytes([items[at][0] ^ 1]) + items[at][1:], *items[at + 1 :])
 
 
 def groups(claim: StepClaim) -> dict[str, Digits]:
