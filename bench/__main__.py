@@ -21,6 +21,7 @@ from bench.figure import Figure
 
 SECTIONS = {
     "zkvm": "The zkMIPS machine, one core",
+    "translated": "The translated tier, beside its peers (seconds of the processor)",
     "traces": "Traces of long runs",
     "scripts": "Scripts",
     "costs": "Costs on chain",

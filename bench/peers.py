@@ -44,7 +44,7 @@ def _beside_unicorn(guest: Guest) -> Iterator[Figure]:
     except ImportError:
         yield absent("Unicorn", "not installed; `make setup` does it")
         return
-    theirs, their_result = _run_unicorn(guest, unicorn)
+    theirs, their_result = run_unicorn(guest, unicorn)
     if their_result != result:
         raise VerificationFailed("Unicorn and the machine leave different results; one is wrong; compare their traces")
     yield plain(f"Unicorn {unicorn.__version__}, the same", theirs / 1e6, "M steps/s")
@@ -75,7 +75,7 @@ def _run_ours(guest: Guest) -> tuple[float, bytes]:
     return steps / seconds, machine.read_bytes(guest.result_address, RESULT_BYTES)
 
 
-def _run_unicorn(guest: Guest, unicorn: Any) -> tuple[float, bytes]:
+def run_unicorn(guest: Guest, unicorn: Any) -> tuple[float, bytes]:
     """Addresses are translated to themselves, so that the statement page is where the guest looks for it."""
     image = guest.load_image()
     machine = image.machine()

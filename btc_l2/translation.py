@@ -162,16 +162,13 @@ def _use(key: bytes, translation: Translation) -> None:
 def _translate_elsewhere(name: str, key: bytes) -> None:
     """In a process of its own, because the translator holds the interpreter lock."""
     command = [sys.executable, "-m", "btc_l2.translation", name]
-    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=_be_nice).returncode == 0:
+    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0:
         _use_cached(key)
 
 
-def _be_nice() -> None:
-    os.nice(10)
-
-
 def main(arguments: list[str]) -> int:
-    """Translate a guest into the cache."""
+    """Translate a guest into the cache, as a process that gives way to others."""
+    os.nice(10)
     guest = find_guest(arguments[0])
     hot = find_hot_list(guest)
     if not hot:

@@ -34,6 +34,6 @@ def _table(translation: Translation, entries: int) -> NDArray[np.uint64]:
     functions = np.array((ctypes.c_uint64 * count).from_address(entries)[:], dtype=np.uint64)
     rows = np.zeros((translation.mask + 1, 2), dtype=np.uint64)
     rows[0, 0] = _NOWHERE  # a row of zeroes would be that of address 0
-    places = translation.heads // 4 & np.uint32(translation.mask)
-    rows[places, 0], rows[places, 1] = translation.heads, functions
+    places, chosen = np.unique(translation.heads // 4 & np.uint32(translation.mask), return_index=True)
+    rows[places, 0], rows[places, 1] = translation.heads[chosen], functions[chosen]
     return rows.reshape(-1)
