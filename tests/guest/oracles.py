@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -72,6 +73,37 @@ def _fnv(words: list[int], start: int, prime: int, mask: int) -> int:
     for word in words:
         value = (value ^ word) * prime & mask
     return value
+
+
+def sha256(statement: bytes) -> bytes:
+    """u32 length, big endian, then the message."""
+    return hashlib.sha256(_message(statement)).digest()
+
+
+sha256_little = sha256  # bytes, not words: the same in both byte orders
+
+
+def sha3(statement: bytes) -> bytes:
+    """u32 length, big endian, then the message."""
+    return hashlib.sha3_256(_message(statement)).digest()
+
+
+def crc32(statement: bytes, blob: bytes) -> bytes:
+    """32 bytes root, u32 slot, u32 length, big endian."""
+    length = int.from_bytes(statement[36:40], "big")
+    return zlib.crc32(blob[:length].ljust(length, b"\0")).to_bytes(4, "big").ljust(32, b"\0")
+
+
+def rust_words(statement: bytes, blob: bytes) -> bytes:
+    """32 bytes root, u32 length, big endian; the blob is ASCII."""
+    counts = Counter(re.findall(r"[a-z0-9]+", blob.decode("ascii").lower()))
+    word, times = min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+    numbers = (int.from_bytes(statement[32:36], "big"), counts.total(), len(counts), times)
+    return b"".join(number.to_bytes(4, "big") for number in numbers) + word.encode()[:16].ljust(16, b"\0")
+
+
+def _message(statement: bytes) -> bytes:
+    return statement[4 : 4 + int.from_bytes(statement[:4], "big")]
 
 
 @dataclass(slots=True)
