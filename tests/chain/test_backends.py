@@ -8,6 +8,7 @@ from btc_l2.chain.block import Block, compute_subsidy
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.faucet import fund, fund_all
 from btc_l2.chain.protocol import Chain, Rejected
+from regtest.bitcoind import find_bitcoind, find_version
 from taproot.errors import InvalidInput
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxIn, TxOut, op_return_script
 from tests.chain.conftest import Backend
@@ -204,9 +205,16 @@ def test_a_package_whose_child_pays_too_little_is_refused_whole(chain: Chain) ->
     chain.broadcast([parent, bump(parent, 1, coins, fee=vbytes)])
 
 
+def relays_any_parent(chain: Chain) -> bool:
+    """Is this the mempool of clusters, which looks at packages only?"""
+    return not isinstance(chain, EmbeddedChain) and "Bitcoin Core daemon version v31" in find_version(find_bitcoind())
+
+
 def test_a_version_2_parent_without_fee_is_refused_even_with_a_paying_child(chain: Chain) -> None:
     lock, coins = lock_coins(chain), lock_coins(chain)
     parent = lock.spend(outputs=[pay(lock.value - 240), anchor()], version=2)
+    if relays_any_parent(chain):
+        pytest.skip("Bitcoin Core from 31 on takes a version 2 parent without a fee in a package; Knots does not")
     with pytest.raises(Rejected, match="min relay fee not met"):
         chain.broadcast([parent, bump(parent, 1, coins, fee=5_000, version=2)])
     paying = lock.spend(outputs=[pay(lock.value - 1_000), anchor()], version=2)
