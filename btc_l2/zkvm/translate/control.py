@@ -1,13 +1,12 @@
-"""One function from a path of blocks: budget, instructions, branches with their delay slots, ways to other functions.
+"""One function from a block: budget, instructions, the branch with its delay slot, ways to other functions.
 
-A path is a block and the blocks that follow it most often; the other edge of each branch on the way goes to another
-function, or out. Its head takes the steps of the whole path from the budget and leaves if there are not so many:
-so the tier stops exactly where it has to, and the interpreter makes the rest.
+The function takes the steps of the block from the budget first and leaves if there are not so many: so the tier stops
+exactly where it has to, and the interpreter makes the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from btc_l2.zkvm.decode import decode, rd, rs, rt, signed_immediate
 from btc_l2.zkvm.outcome import MASK, Endian, signed
@@ -26,34 +25,30 @@ def function_name(address: int) -> str:
     return f"at_{address:x}"
 
 
-class PathWriter:
-    """Writes the function of one path. `known`: addresses that have a function; `mask`: of the table of entries."""
+class BlockWriter:
+    """Writes the function of one block. `known`: addresses that have a function; `mask`: of the table of entries."""
 
-    def __init__(self, path: Sequence[Block], known: Collection[int], mask: int, endian: Endian) -> None:
-        self._path = path
+    def __init__(self, block: Block, known: Collection[int], mask: int, endian: Endian) -> None:
+        self._block = block
         self._known = known
         self._mask = mask
-        self._left = sum(len(block.words) for block in path)  # steps not yet made
-        self._w = Writer(function_name(path[0].start), self._left, endian)
+        self._left = len(block.words)  # steps not yet made
+        self._w = Writer(function_name(block.start), self._left, endian)
 
     def write(self) -> str:
         """The function."""
-        w = self._w
-        self._stand_at(self._path[0].start)
+        w, block = self._w, self._block
+        self._stand_at(block.start)
         w.guard(w.name("icmp sge i64 %left, 0"))
-        for block, following in zip(self._path, [*self._path[1:], None], strict=True):
-            self._write_block(block, following.start if following else None)
-        return w.finish()
-
-    def _write_block(self, block: Block, following: int | None) -> None:
         straight = len(block.words) - (2 if block.branch else 0)
         for k in range(straight):
             self._stand_at(block.start + 4 * k)
             self._write_one(block.words[k:])
         if block.branch:
-            self._write_branch(block.words[-2], block.words[-1], block.start + 4 * straight, following)
-        elif following is None:
+            self._write_branch(block.words[-2], block.words[-1], block.start + 4 * straight)
+        else:
             self._go(block.end)
+        return w.finish()
 
     def _stand_at(self, address: int, then: str | None = None) -> None:
         """Guards from here on leave before this instruction."""
@@ -69,14 +64,14 @@ class PathWriter:
             _EMITTERS[name](self._w, words[0])
         self._left -= 1
 
-    def _write_branch(self, word: int, slot: int, address: int, following: int | None) -> None:
+    def _write_branch(self, word: int, slot: int, address: int) -> None:
         name = decode(word).name
         if name in ("JR", "JALR"):
             self._jump_register(name, word, slot, address)
         elif name in ("J", "JAL"):
-            self._jump(name, word, slot, address, following)
+            self._jump(name, word, slot, address)
         else:
-            self._branch(name, word, slot, address, following)
+            self._branch(name, word, slot, address)
 
     def _take_slot(self, slot: int, address: int, then: str) -> None:
         """The branch has been made; now its delay slot."""
@@ -87,13 +82,12 @@ class PathWriter:
     def _link(self, register: int, address: int) -> None:
         self._w.put(register, constant(address + 8))
 
-    def _jump(self, name: str, word: int, slot: int, address: int, following: int | None) -> None:
+    def _jump(self, name: str, word: int, slot: int, address: int) -> None:
         target = address + 4 & 0xF000_0000 | (word & 0x03FF_FFFF) << 2
         if name == "JAL":
             self._link(RETURN_ADDRESS, address)
         self._take_slot(slot, address, constant(target).name)
-        if target != following:
-            self._go(target)
+        self._go(target)
 
     def _jump_register(self, name: str, word: int, slot: int, address: int) -> None:
         w, target = self._w, self._w.get(rs(word)).name
@@ -104,28 +98,22 @@ class PathWriter:
         w.position = Position(then, w.name(f"add i32 {then}, 4"), self._left)
         self._dispatch(then)
 
-    def _branch(self, name: str, word: int, slot: int, address: int, following: int | None) -> None:
+    def _branch(self, name: str, word: int, slot: int, address: int) -> None:
         w = self._w
         target = address + 4 + (signed(signed_immediate(word)) << 2) & MASK
         other = address + 8 & MASK
         if name == "BEQ" and rs(word) == rt(word):
             self._take_slot(slot, address, constant(target).name)
-            if target != following:
-                self._go(target)
+            self._go(target)
             return
         taken = self._condition(name.removesuffix(_AND_LINK), word)
         if name.endswith(_AND_LINK):
             self._link(RETURN_ADDRESS, address)
         then = w.name(f"select i1 {taken}, i32 {constant(target).name}, i32 {constant(other).name}")
         self._take_slot(slot, address, then)
-        if following == target:
-            with w.branch(w.name(f"xor i1 {taken}, true")):
-                self._go(other)
-            return
         with w.branch(taken):
             self._go(target)
-        if following != other:
-            self._go(other)
+        self._go(other)
 
     def _condition(self, name: str, word: int) -> str:
         w = self._w
@@ -151,6 +139,6 @@ class PathWriter:
         w.call(function, self._left)
 
 
-def write_function(path: Sequence[Block], known: Collection[int], mask: int, endian: Endian) -> str:
-    """The function of a path in LLVM's language."""
-    return PathWriter(path, known, mask, endian).write()
+def write_function(block: Block, known: Collection[int], mask: int, endian: Endian) -> str:
+    """The function of a block in LLVM's language."""
+    return BlockWriter(block, known, mask, endian).write()

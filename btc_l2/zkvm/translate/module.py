@@ -9,8 +9,8 @@ from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.translate.blocks import MOST_INSTRUCTIONS, Block, Fetch, find_block
 from btc_l2.zkvm.translate.control import function_name, write_function
 
-MOST_BLOCKS, MOST_STEPS = 1, 64  # of a path
-_LOW = 0x8000_0000  # programs stand below, the micro kernel from here on: both find room in one table
+_KERNEL = 0x8000_0000  # programs begin 64 KiB above 0, the micro kernel here: both find room in one table
+_MOST_BITS = 24
 ENTRIES = "entries"
 _DECLARATIONS = "\n".join(
     (
@@ -27,34 +27,29 @@ _DECLARATIONS = "\n".join(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be translated: paths by their first address, and the words of the guest that they consist of."""
+    """What is to be translated: blocks by ascending address; they may overlap."""
 
     endian: Endian
-    paths: tuple[tuple[Block, ...], ...]
+    blocks: tuple[Block, ...]
 
     @property
     def heads(self) -> tuple[int, ...]:
         """Addresses that get a function, ascending."""
-        return tuple(path[0].start for path in self.paths)
+        return tuple(block.start for block in self.blocks)
 
     @property
     def mask(self) -> int:
-        """Of the table: enough bits that two programs addresses never share a row."""
-        low = [head for head in self.heads if head < _LOW]
-        return (1 << (max(low, default=0) // 4).bit_length()) - 1
+        """Of the table: enough bits that two addresses do not share a row, but not for programs beyond 64 MiB."""
+        places = [head % _KERNEL // 4 for head in self.heads]
+        return (1 << min(max(places, default=0).bit_length(), _MOST_BITS)) - 1
 
     def code(self) -> dict[int, int]:
         """The guest's words by their address."""
-        return {
-            block.start + 4 * k: word
-            for path in self.paths
-            for block in path
-            for k, word in enumerate(block.words)
-        }  # fmt: skip
+        return {block.start + 4 * k: word for block in self.blocks for k, word in enumerate(block.words)}
 
 
 def make_plan(fetch: Fetch, hot: Iterable[int], endian: Endian) -> Plan:
-    """The paths from the hot addresses; addresses that are no translatable code are passed over."""
+    """The blocks at the hot addresses; addresses that are no translatable code are passed over."""
     blocks: dict[int, Block] = {}
     waiting = {head for head in hot if head % 4 == 0}
     while waiting:
@@ -63,29 +58,13 @@ def make_plan(fetch: Fetch, hot: Iterable[int], endian: Endian) -> Plan:
             blocks[block.start] = block
             if len(block.words) == MOST_INSTRUCTIONS and block.words[-1] and block.end not in blocks:
                 waiting.add(block.end)  # the rest of a block that was too long; not: empty memory, zeroes are NOP
-    return Plan(endian, tuple(_follow(blocks[head], blocks) for head in sorted(blocks)))
-
-
-def _follow(first: Block, blocks: dict[int, Block]) -> tuple[Block, ...]:
-    path, steps = [first], len(first.words)
-    while len(path) < MOST_BLOCKS:
-        following = blocks.get(_likely_next(path[-1]))
-        if following is None or following in path or steps + len(following.words) > MOST_STEPS:
-            break
-        path.append(following)
-        steps += len(following.words)
-    return tuple(path)
-
-
-def _likely_next(block: Block) -> int:
-    """Where a path goes on: behind the block, or at the target of an unconditional jump."""
-    return block.end
+    return Plan(endian, tuple(blocks[head] for head in sorted(blocks)))
 
 
 def write_module(plan: Plan) -> str:
     """The module in LLVM's language."""
     known: Collection[int] = frozenset(plan.heads)
-    functions = [write_function(path, known, plan.mask, plan.endian) for path in plan.paths]
+    functions = [write_function(block, known, plan.mask, plan.endian) for block in plan.blocks]
     names = ", ".join(f"ptr @{function_name(head)}" for head in plan.heads)
     entries = f"@{ENTRIES} = constant [{len(plan.heads)} x ptr] [{names}]"
     return "\n".join([_DECLARATIONS, *functions, entries])

@@ -41,7 +41,7 @@ class Translation:
 def translate(fetch: Fetch, hot: Sequence[int], endian: Endian) -> Translation:
     """Translate the blocks at the hot addresses: takes milliseconds for each. InvalidInput if there is none."""
     plan = make_plan(fetch, hot, endian)
-    if not plan.paths:
+    if not plan.blocks:
         raise InvalidInput("no hot address is code that can be translated; the list is another guest's; profile again")
     return _translation(plan, llvm.compile_object(write_module(plan)))
 

@@ -48,7 +48,7 @@ ZERO = constant(0)
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a guard leaves: before the instruction at `pc`; `back` steps of the function have not been made."""
+    """Where a guard leaves: before the instruction at `pc`; `back` steps of the block have not been made."""
 
     pc: str
     npc: str
@@ -56,7 +56,7 @@ class Position:
 
 
 class Writer:
-    """Writes one function. `steps` is what its whole path costs; guards come before what they guard."""
+    """Writes one function. `steps` is what its block costs; guards come before what they guard."""
 
     def __init__(self, name: str, steps: int, endian: Endian) -> None:
         self.flip = 3 if endian == "big" else 0
@@ -116,7 +116,7 @@ class Writer:
         self._exits.append((f"fails{self._names}", position))
 
     def call(self, function: str, back: int) -> None:
-        """Go on in another function; `back` steps of this one's path have not been made."""
+        """Go on in another function; `back` steps of this one's block have not been made."""
         left = self.name(f"add i64 %left, {back}") if back else "%left"
         result = self.name(f"musttail call i64 {function}(ptr %R, ptr %M, i64 {left})")
         self.line(f"ret i64 {result}")
