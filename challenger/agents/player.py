@@ -14,7 +14,7 @@ from functools import partial
 from btc_l2.chain.protocol import Chain, Rejected
 from btc_l2.zkvm.outcome import Endian
 from challenger.agents.decide import Answer, Step, plan_challenger, plan_operator
-from challenger.agents.fees import Waiting, find_waiting
+from challenger.agents.fees import Waiting, find_rivals, find_waiting
 from challenger.agents.track import Tracked, Tracker
 from challenger.agents.view import UNKNOWN, Confirmed, View
 from challenger.agents.wallet import CHILD_VBYTES, Wallet
@@ -27,7 +27,7 @@ from challenger.reveal import Items
 from challenger.turns import Game
 from taproot.errors import Refused, Unavailable
 from taproot.keys import SecretKey, sign_schnorr
-from taproot.presigned import Graph, Signatures
+from taproot.presigned import Graph, Planned, Signatures
 from taproot.tx import P2A_SCRIPT, Transaction
 from taproot.units import TRUC_VERSION
 
@@ -108,11 +108,11 @@ class Player:
             return False
         try:
             known = None if planned.free else self.journal.move(step.name)
-            if known is not None:
-                tx = Transaction.from_bytes(known)
-            else:
-                tx = self._make(step, rate if waiting is None else max(rate, waiting.replacing_rate()))
-            self._send(tx, rate, waiting)
+            tx = Transaction.from_bytes(known) if known is not None else self._make(step, rate)
+            if planned.free:
+                least = self._least_fee(planned, waiting, tx.vbytes, rate)
+                tx = self._make(step, least / tx.vbytes) if least > rate * tx.vbytes else tx
+            self._send(tx, planned, rate, waiting)
         except (Refused, Unavailable) as error:
             race = isinstance(error, Rejected) and error.reason in RACES
             log.log(
@@ -123,10 +123,17 @@ class Player:
         log.info("move.sent name=%s by=%s txid=%s", step.name, self.name, tx.txid_hex)
         return True
 
-    def _send(self, tx: Transaction, rate: int, waiting: Waiting | None) -> None:
+    def _least_fee(self, planned: Planned, waiting: Waiting | None, vbytes: int, rate: int) -> int:
+        """What it takes to replace what pays less than `rate`: the same transaction, or others on its inputs."""
+        if waiting is not None:
+            return waiting.replacing_fee(vbytes) if planned.free else waiting.child_fee(CHILD_VBYTES)
+        rivals = find_rivals(self.chain, planned)
+        return rivals.least_fee(vbytes) if rivals is not None and rivals.rate < rate else 0
+
+    def _send(self, tx: Transaction, planned: Planned, rate: int, waiting: Waiting | None) -> None:
         """A version 3 move goes out with a child that pays for both; others pay for themselves."""
         if tx.version == TRUC_VERSION and any(out.script_pubkey == P2A_SCRIPT for out in tx.outputs):
-            least = 0 if waiting is None else waiting.child_fee(CHILD_VBYTES)
+            least = self._least_fee(planned, waiting, tx.vbytes + CHILD_VBYTES, rate)
             self.chain.broadcast([tx, self.wallet.fee_child(tx, rate, least)])
         else:
             self.chain.broadcast(tx)

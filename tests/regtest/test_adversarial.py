@@ -136,6 +136,26 @@ def test_children_at_the_anchor_of_a_kill_do_not_pin_it(any_chain: Chain, worksh
     assert stage.view.confirmed(kill) is not None
 
 
+def test_a_late_move_with_too_little_fee_does_not_keep_the_timeout_out(any_chain: Chain, workshop: Workshop) -> None:
+    """The move and its large child pay more together than the small timeout would at its rate, but not enough."""
+    plot = blobsum_plot(lie="operand", silent={OPERATOR: ("step",), "bob": ("fan", "challenge")})
+    stage = stage_on(any_chain, workshop, plot)
+    timeout = "alice/timeout.step@stake0"
+    tick_until(stage, timeout, 1)
+    olga = stage.players[0]
+    olga._look()
+    (late,) = [step for step in olga.plan() if step.turn == "step"]
+    move = olga._make(late, 1)
+    draft = padded_child(stage.wallets[OPERATOR], move, TRUC_CHILD_MAX_VBYTES - 50, 0)
+    fee = LARGE_PACKAGE_RATE * (move.vbytes + draft.vbytes)
+    stage.chain.broadcast([move, padded_child(stage.wallets[OPERATOR], move, TRUC_CHILD_MAX_VBYTES - 50, fee)])
+    stage.chain.rate = MARKET_RATE
+    assert timeout in stage.players[1].tick()
+    assert [stage.bundle.graph.find_played(tx) for tx in stage.chain.mempool()] == [timeout]
+    stage.mine()
+    assert stage.view.confirmed(timeout) is not None
+
+
 def advance_to_kill(stage: Stage) -> str:
     """Until Alice's kill waits in the mempool; its name."""
     for _ in range(400):
