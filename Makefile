@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV := .cache/uv/bin/uv
 LOCKED := .venv/.locked
 WARM := .venv/.warm
-COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing.py jit.py layout.py warm.py)
+COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing.py jit.py layout.py llvm.py marks.py warm.py)
 RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 

@@ -74,7 +74,7 @@ def use_tier(guest: Guest, wait: bool = False) -> bool:
 
 def use_cached_tier(guest: Guest) -> bool:
     """As `use_tier`, but nothing is translated."""
-    if not llvm.is_supported() or not (hot := find_hot_list(guest)):
+    if not cache_folder().is_dir() or not llvm.is_supported() or not (hot := find_hot_list(guest)):
         return False
     return _use_cached(guest_key(guest.load_image(), hot))
 
