@@ -28,6 +28,7 @@ from taproot.tx import OutPoint
 from taproot.units import TRUC_VERSION
 
 SEED = bytes(range(32))
+CHALLENGERS = 5  # where nobody says how many; each adds 43 vB to `fan`
 _LONGEST = 6
 
 
@@ -108,9 +109,9 @@ def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_D
     )
 
 
-def compute_ways(arities: tuple[int, ...], digest: int = MAX_DIGEST) -> Ways:
-    """The sums alone, for two challengers: only what lies on the ways is weighed."""
-    return _weigh_ways(_Scale(*sample_graph(arities, 2, digest)))
+def compute_ways(arities: tuple[int, ...], digest: int = MAX_DIGEST, challengers: int = CHALLENGERS) -> Ways:
+    """The sums alone: only what lies on the ways is weighed."""
+    return _weigh_ways(_Scale(*sample_graph(arities, challengers, digest)))
 
 
 def _weigh_ways(scale: _Scale) -> Ways:
