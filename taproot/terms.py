@@ -169,10 +169,8 @@ class Parties:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for too few signers or challengers, names or keys used twice, a foreign challenger."""
-        if len(self.signers) < 3:
-            raise InvalidInput(f"{len(self.signers)} signers; a deposit needs at least 3")
-        if len(self.challengers) < 2:
-            raise InvalidInput(f"{len(self.challengers)} challengers; a deposit needs at least 2")
+        if not self.signers or not self.challengers:
+            raise InvalidInput(f"{len(self.signers)} signers, {len(self.challengers)} challengers; give one of each")
         everyone = (*self.cosigners, self.depositor)
         _check_distinct([p.name for p in everyone], "name")
         _check_distinct([p.public_key[1:].hex() for p in everyone], "key")
@@ -183,8 +181,11 @@ class Parties:
 
     @property
     def cosigners(self) -> tuple[Party, ...]:
-        """Those whose keys make the n-of-n key, in its order: all signers, then the operator."""
-        return (*self.signers, self.operator)
+        """Signers and operator in the order of the n-of-n key: by public key (BIP327 "KeySort").
+
+        So graphs of several operators, each of them a signer in the others' graphs, share deposit, vault and `confirm`.
+        """
+        return tuple(sorted((*self.signers, self.operator), key=lambda party: party.public_key))
 
     def party(self, name: str) -> Party:
         """The party of that name. Raises InvalidInput if there is none."""

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from challenger.durable import replace_file
 from challenger.presign.proposal import BuildGames, GameKeys, Proposal
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.graph import Funding, Graph
@@ -57,7 +56,7 @@ class Bundle:
     def save(self, path: Path) -> None:
         """Write the file at once or not at all, readable by its owner only. Raises Unavailable if the disk refuses."""
         try:
-            _replace_durably(path, self.to_bytes())
+            replace_file(path, self.to_bytes())
         except OSError as error:
             raise Unavailable(f"cannot write bundle {path}: {error.strerror}") from error
 
@@ -158,26 +157,3 @@ def _read_blobs(table: list[list[list[Any]]], rest: bytes) -> tuple[list[dict[st
             at += size
         mappings.append(mapping)
     return mappings, at
-
-
-def _replace_durably(path: Path, content: bytes) -> None:
-    """A new file (mkstemp gives it mode 0600) takes the place of the old one once its bytes are on the disk."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
