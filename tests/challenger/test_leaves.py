@@ -33,8 +33,9 @@ from challenger.game.kinds import CHAINS
 from challenger.game.paths import child_is_right
 from challenger.game.plan import MAP, TREE
 from challenger.game.semantics import BAD_FETCH, EXITED, MAP_TOLD_PLAINLY, NOT_MAP, complete_claim
-from challenger.reveal import Fixed, Items, Open, RevealLeaf
+from challenger.reveal import Check, Fixed, Items, Open, RevealLeaf
 from challenger.turns import Game
+from taproot.script import Op, drop_many, script
 from tests.challenger.test_access_leaves import honest_values, random_claim, state_of
 from tests.challenger.winning import any_claim, false_claim, find_win
 
@@ -238,6 +239,34 @@ def spoiled(items: Items, rng: random.Random) -> Items:
 
 def groups(claim: StepClaim) -> dict[str, Digits]:
     return {f"step.{g}": d for g, d in claim_digits(claim).items()}
+
+
+def fits_with(leaf: RevealLeaf, witness: Items, foreign: int) -> bool:
+    """Does the kernel accept the leaf behind its signature, with so many items below that a tail drops?"""
+    tail = script(Op.TOALTSTACK) + drop_many(foreign) + script(Op.FROMALTSTACK)
+    return accepts(leaf.tap.code[34 * leaf.signers :] + tail.code, (b"",) * foreign + witness)
+
+
+@pytest.mark.parametrize("what", ["assert", "hash", "relation"])
+def test_the_computed_peak_is_where_the_judge_stops(what: str) -> None:
+    rng = random.Random(what)
+    keys = game().keys
+    if what == "hash":
+        leaf = game().leaves["memory.hash", "post.9"]
+        values, parent = hash_values(leaf, rng)
+        assert parent is not None
+        values[parent] = tuple(d ^ 15 for d in values[parent])
+    elif what == "relation":
+        leaf = game().leaves["verdict", "ADDU"]
+        values = groups(replace(claim_for("ADDU", rng), dest=0, result=1))
+    else:
+        leaf = game().leaves["assert", "assert"]
+        values = {r.message: root_digits(rng.randbytes(32)) for r in leaf.reveals if isinstance(r, Check)}
+    witness = leaf.witness(keys, sign(values), dict.fromkeys(leaf.hints, 3))
+    room = 1000 - leaf.tap.items - leaf.tap.script.effect.peak
+    assert room >= 0
+    assert fits_with(leaf, witness, room)
+    assert not fits_with(leaf, witness, room + 1)
 
 
 def test_every_leaf_of_a_game_stays_below_the_relay_limits() -> None:
