@@ -20,8 +20,7 @@ def some_pages(count: int, seed: int = 1) -> list[Page]:
     return [Page(row.copy()) for row in words]
 
 
-@pytest.fixture
-def file() -> PageFile:
+def new_file() -> PageFile:
     return PageFile(cast(BinaryIO, tempfile.TemporaryFile(buffering=0)), "scratch")
 
 
@@ -35,7 +34,7 @@ def test_nodes_of_many_pages_are_those_of_each(count: int) -> None:
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), max_size=12))
 def test_pages_in_a_file_keep_their_words_whatever_is_freed(moves: list[tuple[int, bool]]) -> None:
     """Some pages are held while their slots get another content, others are read anew."""
-    file = PageFile(cast(BinaryIO, tempfile.TemporaryFile(buffering=0)), "scratch")
+    file = new_file()
     kept, expected = [], []
     for seed, (count, gives_up) in enumerate(moves):
         pages = some_pages(count, seed)
@@ -51,14 +50,15 @@ def test_pages_in_a_file_keep_their_words_whatever_is_freed(moves: list[tuple[in
     assert file.used <= sum(count for count, _ in moves)
 
 
-def test_a_slot_is_used_again(file: PageFile) -> None:
+def test_a_slot_is_used_again() -> None:
+    file = new_file()
     slots = file.put(some_pages(10))
     file.free(slots)
     assert sorted(file.put(some_pages(10, 2))) == sorted(slots)
 
 
-def test_a_page_in_a_file_cannot_be_written(file: PageFile) -> None:
-    pages = some_pages(1)
+def test_a_page_in_a_file_cannot_be_written() -> None:
+    file, pages = new_file(), some_pages(1)
     file.hand_over(pages, file.put(pages))
     with pytest.raises(ValueError, match="read-only"):
         pages[0].words[0] = 1
