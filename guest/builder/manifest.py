@@ -25,13 +25,13 @@ Fields = Mapping[str, str | int]
 
 
 def build(tree: Tree) -> None:
-    """Compile everything, run each guest once, write the manifest. Unavailable where a compiler is missing."""
+    """Compile everything, run each guest once, write the manifest.
+
+    Unavailable where a compiler is missing; then nothing is written.
+    """
     tables = ["# Written by guest/build; fields: btc_l2/guests.py."]
     built: dict[str, bytes] = {}
-    for recipe in (*kernels(), *recipes()):
-        version = find_version(recipe, tree)
-        if version is None:
-            raise Unavailable(f"the compiler of {recipe.name} is missing; {advise(recipe)}; nothing was written for it")
+    for recipe, version in find_versions(tree):
         kernel = built.get(f"kernel-{recipe.endian}", b"")
         data, boot_steps = make_elf(recipe, tree, kernel)
         built[recipe.name] = data
@@ -43,6 +43,15 @@ def build(tree: Tree) -> None:
             tables.append(format_table(recipe.name, {**fields, **describe_run(recipe, data, kernel, boot_steps)}))
         print(f"built {recipe.name}", file=sys.stderr)
     tree.manifest.write_text("\n\n".join(tables) + "\n")
+
+
+def find_versions(tree: Tree) -> list[tuple[Recipe, str]]:
+    """Each recipe with its compiler's version."""
+    found = [(recipe, find_version(recipe, tree)) for recipe in (*kernels(), *recipes())]
+    for recipe, version in found:
+        if version is None:
+            raise Unavailable(f"the compiler of {recipe.name} is missing; all are built at once; {advise(recipe)}")
+    return [(recipe, version) for recipe, version in found if version is not None]
 
 
 def make_elf(recipe: Recipe, tree: Tree, kernel: bytes) -> tuple[bytes, int]:

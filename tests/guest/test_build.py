@@ -10,7 +10,9 @@ import pytest
 from btc_l2 import guests
 from guest.builder import c, check, recipes, toolchains
 from guest.builder.main import main
+from guest.builder.manifest import build
 from guest.builder.recipe import GUEST, Tree
+from taproot.errors import Unavailable
 
 CHECK = ["--check"]
 SOURCES = ["examples/hashchain/main.c", "examples/start.S", "examples/rust/zkvm/lib.rs", "kernel/calls.c"]
@@ -72,6 +74,13 @@ def test_check_finds_an_image_that_the_compiler_does_not_make(
         pytest.skip("the compiler of the committed images is not installed")
     monkeypatch.setattr(c, "COMPILE", (*c.COMPILE, "-O1"))
     assert main(CHECK, tree) == 4 and "other bytes" in capsys.readouterr().err
+
+
+def test_build_without_a_compiler_writes_nothing(tree: Tree, no_compiler: None) -> None:
+    before = {path: path.read_bytes() for path in tree.guest.rglob("*") if path.is_file()}
+    with pytest.raises(Unavailable, match="gcc-mips-linux-gnu"):
+        build(tree)
+    assert {path: path.read_bytes() for path in tree.guest.rglob("*") if path.is_file()} == before
 
 
 def test_every_source_of_the_guests_belongs_to_a_recipe() -> None:
