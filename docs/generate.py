@@ -1,4 +1,4 @@
-"""The pages that are computed: `docs/costs.md`, `docs/spec/isa.md` and `docs/spec/instructions.md`.
+"""What is computed: `docs/costs.md`; `isa.md`, `instructions.md` and `spends.md` of the specification; the pictures.
 
 `make docs` writes them; `make check` calls this with `--check`, which says what is stale and returns 1.
 """
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from btc_l2.cli.drawing import draw_deposit, draw_turn
 from btc_l2.zkvm import isa
 from btc_l2.zkvm.instructions import SEMANTICS
 from btc_l2.zkvm.isa import INSTRUCTIONS, REMAINDERS, Instruction
@@ -122,6 +123,8 @@ def pages() -> dict[Path, str]:
         DOCS / "spec" / "isa.md": isa_page(),
         DOCS / "spec" / "instructions.md": instruction_page(weighed),
         DOCS / "spec" / "spends.md": spends_page(sample_graph(Terms())),
+        DOCS / "pictures" / "graph.svg": draw_deposit(STEPS_LOG2, ARITY),
+        DOCS / "pictures" / "verdict.svg": draw_turn("verdict", STEPS_LOG2, ARITY),
     }
 
 

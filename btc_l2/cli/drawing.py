@@ -23,6 +23,7 @@ BAND = 5  # columns side by side; the next ones stand below
 STEP = 44  # between two levels of a tree
 _FONT = "font-family='ui-monospace,monospace' font-size='12'"
 _COLOURS = {"operator": "#b3541e", "challenger": "#1e5fb3", "depositor": "#2f7d32", "anyone": "#555555"}
+NodePath = tuple[bytes, ...]  # hashes of the nodes from below the root down to a leaf
 _ACCESS = re.compile(rf"(^|\.)({'|'.join(sorted(map(re.escape, CHAINS), key=len, reverse=True))})(?=\.|$)")
 
 
@@ -58,7 +59,9 @@ def draw_deposit(steps_log2: int, arity: int) -> str:
     """All transactions and outputs of one deposit with two challengers, one of whose games is shown."""
     arities = arities_of(steps_log2, arity)
     graph, game = sample_graph(arities, 2)
-    sizes = {move.name: move.vbytes for move in compute_cost(arities, 2).moves}
+    sizes: dict[str, set[int]] = {}
+    for move in compute_cost(arities, 2).moves:
+        sizes.setdefault(move.name, set()).add(move.vbytes)
     cards = _cards(graph, game.given.challenger, sizes)
     _place(cards)
     return _svg(cards)
@@ -78,18 +81,18 @@ def draw_turn(turn: str, steps_log2: int, arity: int) -> str:
 # The plan
 
 
-def _cards(graph: Graph, challenger: str, sizes: Mapping[str, int]) -> dict[str, Card]:
+def _cards(graph: Graph, challenger: str, sizes: Mapping[str, set[int]]) -> dict[str, Card]:
     cards: dict[str, Card] = {}
     for name, output in graph.outputs.items():
         if _is_shown(name, challenger):
             cards.setdefault(_kind(name, challenger), Card(_kind(name, challenger), output.value))
     for planned in graph.transactions.values():
         if _is_shown(planned.name, challenger):
-            _add_way(cards, graph, planned, challenger, sizes.get(planned.name))
+            _add_way(cards, graph, planned, challenger, sizes.get(planned.name, set()))
     return cards
 
 
-def _add_way(cards: Mapping[str, Card], graph: Graph, planned: Planned, challenger: str, size: int | None) -> None:
+def _add_way(cards: Mapping[str, Card], graph: Graph, planned: Planned, challenger: str, sizes: set[int]) -> None:
     name = _kind(planned.name, challenger)
     for spend in planned.inputs:
         if not _is_shown(spend.output, challenger):
@@ -98,7 +101,7 @@ def _add_way(cards: Mapping[str, Card], graph: Graph, planned: Planned, challeng
         delay = graph.outputs[spend.output].path(spend.leaf).delay if spend.leaf else 0
         delay = delay or (spend.sequence if spend.sequence < 1 << 16 else 0)
         way = card.ways.setdefault(name, Way(name, _role(graph, planned.by), delay))
-        way.sizes |= {size} if size else set()
+        way.sizes |= sizes
         made = {_kind(o, challenger) for o in planned.outputs if o is not None and _is_shown(o, challenger)}
         way.to |= made if spend is planned.inputs[0] else set()
 
@@ -191,7 +194,7 @@ def _arrow(card: Card, row: int, to: Card) -> str:
 def _tree(output: Output, title: str) -> str:
     """Each leaf is a line on its own; its depth is how far right it stands, the lines join at the root."""
     ways = {_way_down(output, name): path for name, path in output.paths.items()}
-    places = {way: 50 + LINE * row for row, way in enumerate(sorted(ways))}
+    places = {way: 50 + LINE * row for row, way in enumerate(_in_order(list(ways)))}
     right = 60 + STEP * (max(map(len, ways)) + 1)
     parts = [_text(20, 24, f"{title}: {output.value:,} sat, {len(ways)} leaves", weight="bold"), *_branches(places)]
     for way, path in ways.items():
@@ -203,8 +206,8 @@ def _tree(output: Output, title: str) -> str:
     return _document(right + 760, 70 + LINE * len(ways), parts)
 
 
-def _way_down(output: Output, leaf: str) -> tuple[bytes, ...]:
-    """The nodes from below the root down to the leaf."""
+def _way_down(output: Output, leaf: str) -> NodePath:
+    """Where a leaf lies."""
     node = output.tree.leaf_hash(leaf)
     siblings = output.tree.control_block(leaf)[33:]
     nodes = [node]
@@ -214,12 +217,21 @@ def _way_down(output: Output, leaf: str) -> tuple[bytes, ...]:
     return tuple(reversed(nodes[:-1]))
 
 
-def _branches(places: Mapping[tuple[bytes, ...], int]) -> Iterable[str]:
+def _in_order(ways: list[NodePath]) -> list[NodePath]:
+    """The leaves as given, but those of a subtree together."""
+    first: dict[NodePath, int] = {}
+    for row, way in enumerate(ways):
+        for depth in range(len(way) + 1):
+            first.setdefault(way[:depth], row)
+    return sorted(ways, key=lambda way: [first[way[:depth]] for depth in range(len(way) + 1)])
+
+
+def _branches(places: Mapping[NodePath, int]) -> Iterable[str]:
     """The joints of the tree; a node stands in the middle of its two children."""
     at = dict(places)
     for depth in range(max(map(len, places)), 0, -1):
         here = [way for way in at if len(way) == depth]
-        for parent in {way[:-1] for way in here}:
+        for parent in dict.fromkeys(way[:-1] for way in here):
             pair = [way for way in here if way[:-1] == parent]
             at[parent] = sum(at[way] for way in pair) // len(pair)
             x = 40 + STEP * (depth - 1)
