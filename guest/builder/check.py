@@ -20,15 +20,17 @@ def check(tree: Tree) -> None:
     rows = tomllib.loads(tree.manifest.read_text())
     if set(guests) != {recipe.name for recipe in recipes()}:
         raise VerificationFailed("the manifest names other guests than guest/builder; run `make guests`")
-    found = []
+    lacks: dict[str, list[str]] = {}
     for recipe in kernels():
-        found.append(check_image(recipe, tree, rows["kernel"][recipe.endian], read_kernel(recipe.endian)))
+        lack = check_image(recipe, tree, rows["kernel"][recipe.endian], read_kernel(recipe.endian))
+        lacks.setdefault(lack, []).append(recipe.name)
     for recipe in recipes():
         if recipe.statement != guests[recipe.name].statement:
             raise VerificationFailed(f"{recipe.name} has another statement in the manifest; run `make guests`")
-        found.append(check_image(recipe, tree, rows[recipe.name], guests[recipe.name].read_elf()))
-    if missing := [lack for lack in found if lack]:
-        raise Unavailable(f"images match the manifest, but were not compiled again; {'; '.join(missing)}")
+        lack = check_image(recipe, tree, rows[recipe.name], guests[recipe.name].read_elf())
+        lacks.setdefault(lack, []).append(recipe.name)
+    if missing := "; ".join(f"{lack} ({', '.join(names)})" for lack, names in lacks.items() if lack):
+        raise Unavailable(f"images match the manifest, but were not compiled again; {missing}")
 
 
 def check_image(recipe: Recipe, tree: Tree, row: dict[str, Any], committed: bytes) -> str:
@@ -37,7 +39,7 @@ def check_image(recipe: Recipe, tree: Tree, row: dict[str, Any], committed: byte
         raise VerificationFailed(f"{recipe.name} is older than its sources; run `make guests` and commit")
     version = find_version(recipe, tree)
     if version != row["compiler"]:
-        return f"{recipe.name} needs {row['compiler']}, found {version or 'none'}; {advise(recipe)}"
+        return f"{row['compiler']} is needed, found {version or 'none'}; {advise(recipe)}"
     if make_elf(recipe, tree, read_kernel(recipe.endian))[0] != committed:
         raise VerificationFailed(f"{recipe.name} compiles to other bytes than the committed image; run `make guests`")
     print(f"checked {recipe.name}", file=sys.stderr)
