@@ -110,7 +110,7 @@ def debug_spend(
 
 @app.command("tree")
 def draw_tree(
-    turn: Annotated[str, typer.Argument(help="Name of a turn, such as `verdict` or `reveal.0`.")],
+    turn: Annotated[str, typer.Argument(help="Name of a turn, such as `verdict` or `search.1`.")],
     steps_log2: Steps = 28, arity: Arity = 4,
 ) -> None:  # fmt: skip
     """The tree of a turn's leaves as SVG: names, sizes, timelocks."""

@@ -50,7 +50,7 @@ def test_cost_chooses_few_rounds_when_time_is_dear_and_many_when_blocks_are(btc_
 
 def test_cost_draws_what_it_compares(btc_l2: Command, tmp_path: Path) -> None:
     picture = tmp_path / "cost.svg"
-    assert btc_l2("cost", "--steps-log2", 6, "--svg", picture).code == 0
+    assert btc_l2("cost", "--steps-log2", 4, "--svg", picture).code == 0
     text = picture.read_text()
     assert text.startswith("<svg") and text.count("<polyline") == 3
     assert all(f"{bits} bits" in text for bits in (160, 192, 256))
