@@ -13,11 +13,12 @@ from functools import partial
 
 from btc_l2.chain.protocol import Chain, Rejected
 from btc_l2.zkvm.outcome import Endian
+from challenger.agents.budget import Budget, CapReached
 from challenger.agents.decide import Answer, Step, plan_challenger, plan_operator
 from challenger.agents.fees import Waiting, find_rivals, find_waiting
 from challenger.agents.track import Tracked, Tracker
 from challenger.agents.view import UNKNOWN, Confirmed, View
-from challenger.agents.wallet import CHILD_VBYTES, Wallet
+from challenger.agents.wallet import FeeOf, Wallet, child_vbytes
 from challenger.commit import GameId, message_seed
 from challenger.game.challenger import assertion_of, challenger_move, claim_bytes
 from challenger.game.prover import TraceProver
@@ -28,8 +29,8 @@ from challenger.turns import Game
 from taproot.errors import Refused, Unavailable
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.presigned import Graph, Planned, Signatures
-from taproot.tx import P2A_SCRIPT, Transaction
-from taproot.units import TRUC_VERSION
+from taproot.tx import Transaction
+from taproot.units import DUST_P2TR, MIN_RELAY_FEE_RATE, TRUC_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ class Secrets:
 class Player:
     """One party's agent; subclasses say which steps it wants.
 
-    `silent`: occasions (`Step.occasion`) that the party lets pass, for stories and tests.
+    `silent`: occasions (`Step.occasion`) that the party lets pass, for stories and tests. `budget`: what it pays for
+    its moves; `make_view`: how it sees the chain. `wanted`: the steps of the last tick, sent or not.
     """
 
     name: str
@@ -62,14 +64,17 @@ class Player:
     journal: Journal
     start: int
     silent: Collection[str] = ()
+    budget: Budget = field(default_factory=Budget)
+    make_view: Callable[[Chain, Graph, int], View] = View
     wallet: Wallet = field(init=False)
     view: View = field(init=False)
+    wanted: list[Step] = field(init=False, default_factory=list)
     _trackers: dict[str, Tracker] = field(init=False)
     _fresh: list[Confirmed] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.wallet = Wallet(self.chain, self.secrets.key)
-        self.view = View(self.chain, self.graph, self.start)
+        self.view = self.make_view(self.chain, self.graph, self.start)
         self._trackers = {name: Tracker(self.view, game) for name, game in self.games.items()}
 
     def plan(self) -> list[Step]:
@@ -82,7 +87,9 @@ class Player:
         Raises Unavailable if the journal cannot keep what was seen; nothing is lost, a later tick tries again.
         """
         self._look()
-        return [step.name for step in self.plan() if step.occasion not in self.silent and self._perform(step)]
+        self.wanted = [step for step in self.plan() if step.occasion not in self.silent]
+        self.budget.follow({step.name for step in self.wanted}, self.view.height)
+        return [step.name for step in self.wanted if self._perform(step)]
 
     def track(self, challenger: str) -> Tracked | None:
         """The game of a challenger as the chain shows it."""
@@ -102,41 +109,64 @@ class Player:
         holds no one-time signature of ours that was not shown before, and is made anew. Whoever sent what waits, it is
         paid more for if it pays less than what is needed now.
         """
-        rate, planned = self.chain.estimate_fee(), self.graph.planned(step.name)
+        planned = self.graph.planned(step.name)
+        rate = self.budget.rate(step.name, self.chain.estimate_fee(), self.view.height)
         waiting = find_waiting(self.chain, planned)
         if waiting is not None and rate <= waiting.rate:
             return False
         try:
-            known = None if planned.free else self.journal.move(step.name)
-            tx = Transaction.from_bytes(known) if known is not None else self._make(step, rate)
-            if planned.free:
-                least = self._least_fee(planned, waiting, tx.vbytes, rate)
-                tx = self._make(step, least / tx.vbytes) if least > rate * tx.vbytes else tx
-            self._send(tx, planned, rate, waiting)
+            send = self._send_free if planned.free else self._send_fixed
+            tx = send(step, rate, self._least_fee(planned, waiting, rate))
         except (Refused, Unavailable) as error:
-            race = isinstance(error, Rejected) and error.reason in RACES
+            known = isinstance(error, CapReached) or (isinstance(error, Rejected) and error.reason in RACES)
             log.log(
-                logging.INFO if race else logging.WARNING,
+                logging.INFO if known else logging.WARNING,
                 "move.waits name=%s by=%s reason=%s", step.name, self.name, error,
             )  # fmt: skip
             return False
         log.info("move.sent name=%s by=%s txid=%s", step.name, self.name, tx.txid_hex)
         return True
 
-    def _least_fee(self, planned: Planned, waiting: Waiting | None, vbytes: int, rate: int) -> int:
-        """What it takes to replace what pays less than `rate`: the same transaction, or others on its inputs."""
-        if waiting is not None:
-            return waiting.replacing_fee(vbytes) if planned.free else waiting.child_fee(CHILD_VBYTES)
-        rivals = find_rivals(self.chain, planned)
-        return rivals.least_fee(vbytes) if rivals is not None and rivals.rate < rate else 0
+    def _least_fee(self, planned: Planned, waiting: Waiting | None, rate: int) -> Callable[[int, int], int]:
+        """What it takes to replace what pays less than `rate`: the same transaction, or others on its inputs.
 
-    def _send(self, tx: Transaction, planned: Planned, rate: int, waiting: Waiting | None) -> None:
-        """A version 3 move goes out with a child that pays for both; others pay for themselves."""
-        if tx.version == TRUC_VERSION and any(out.script_pubkey == P2A_SCRIPT for out in tx.outputs):
-            least = self._least_fee(planned, waiting, tx.vbytes + CHILD_VBYTES, rate)
-            self.chain.broadcast([tx, self.wallet.fee_child(tx, rate, least)])
-        else:
-            self.chain.broadcast(tx)
+        A function of the vbytes of the transaction and of its child.
+        """
+        if waiting is not None:
+            return lambda own, child: waiting.child_fee(child) if child else waiting.replacing_fee(own)
+        rivals = find_rivals(self.chain, planned)
+        if rivals is None or rivals.rate >= rate:
+            return lambda own, child: (own + child) * MIN_RELAY_FEE_RATE
+        return lambda own, child: rivals.least_fee(own + child)
+
+    def _send_fixed(self, step: Step, rate: int, least: Callable[[int, int], int]) -> Transaction:
+        """A fixed transaction as it was made once; one of version 3 with a child that pays for both."""
+        known = self.journal.move(step.name)
+        tx = Transaction.from_bytes(known) if known is not None else self._make(step, rate)
+
+        def fee_of(vbytes: int) -> int:
+            together, floor = tx.vbytes + vbytes, least(tx.vbytes, vbytes)
+            return self.budget.grant(step.name, max(rate * together, floor), floor)
+
+        self.chain.broadcast([tx, self._child(step, tx, fee_of)])
+        return tx
+
+    def _child(self, step: Step, tx: Transaction, fee_of: FeeOf) -> Transaction:
+        """What pays for a fixed transaction; the offer is on record when this returns."""
+        assert tx.version == TRUC_VERSION
+        child = self.wallet.child_paying(tx, fee_of)
+        self.budget.record(step.name, fee_of(child_vbytes(len(child.inputs) - 1)))
+        return child
+
+    def _send_free(self, step: Step, rate: int, least: Callable[[int, int], int]) -> Transaction:
+        """A free transaction pays for itself, at most all that it brings."""
+        size = self._assemble(step, self._items(step), 0).vbytes
+        floor = least(size, 0)
+        brings = self.graph.planned(step.name).tx.outputs[0].value - DUST_P2TR - 1
+        fee = self.budget.bound(step.name, max(rate * size, floor), floor, brings)
+        tx = self._make(step, fee / size)
+        self.chain.broadcast(tx)
+        return tx
 
     def _make(self, step: Step, rate: float) -> Transaction:
         """Sign and put together; values and bytes are on disk when this returns."""
