@@ -28,9 +28,11 @@ def small_guest() -> tuple[object, bytes]:
     return guest.load_image(statement), guest.honest_claim(statement)
 
 
-def play(prover: TraceProver, truth: TraceProver | None, rng: random.Random) -> tuple[GameState, Disproof | None]:
+def play(
+    prover: TraceProver, truth: TraceProver | None, rng: random.Random, digest: int = 256
+) -> tuple[GameState, Disproof | None]:
     """Moves of both sides in turn until the challenger disproves or has no move."""
-    state = GameState(ARITIES, prover.image.root())
+    state = GameState(ARITIES, prover.image.root(), digest=digest)
     while True:
         move, values = operator_move(state, prover)
         state = state.after(move, turn_after(move, ARITIES), values)
@@ -66,6 +68,17 @@ def test_every_lie_about_a_step_is_disproved(name: str) -> None:
         assert state.step_index() == prover.at
 
 
+@pytest.mark.parametrize("digest", [160, 192])
+@pytest.mark.parametrize("name", [name for name in STEP_LIES if name not in MAP_LIES])
+def test_every_lie_is_disproved_with_short_roots(name: str, digest: int) -> None:
+    image, claim = small_guest()
+    prover = LyingProver(image, claim, TOTAL, STEP_LIES[name], 100, depth=1)
+    state, disproof = play(prover, TraceProver(image, claim, TOTAL), random.Random(0), digest)
+    assert disproof is not None and state.step_index() == prover.at
+    assert len(state.root("zN")) == len(state.root("step.r1")) == digest // 8
+    assert len(state.root("claim.0")) == 32
+
+
 def test_a_false_initial_state_is_disproved() -> None:
     image, claim = small_guest()
     state, disproof = play(InitLie(image, claim, TOTAL), TraceProver(image, claim, TOTAL), random.Random(0))
@@ -92,5 +105,5 @@ def test_an_honest_operator_answers_whatever_a_hostile_challenger_picks() -> Non
     image, claim = small_guest()
     prover = TraceProver(image, claim, TOTAL)
     for seed in range(40):
-        state, _ = play(prover, None, random.Random(seed))
+        state, _ = play(prover, None, random.Random(seed), (160, 192, 256)[seed % 3])
         assert state.turn.partition(".")[2] in ("hash", "hash_top")
