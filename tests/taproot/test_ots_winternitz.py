@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +23,7 @@ ROOT = Winternitz(64)
 ADDRESS = Winternitz(7)
 SMALL = Winternitz(3, base=5)
 SHAPES = [ROOT, ADDRESS, SMALL, Winternitz(1), Winternitz(2), Winternitz(8), Winternitz(33), Winternitz(5, base=2)]
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "winternitz" / "vectors.json").read_text())
 NOT_DIGITS = [-1, -5, 16, 17, 60, 127, 128, 700, 1 << 31]
 
 Items = tuple[bytes, ...]
@@ -210,6 +214,17 @@ def test_the_checksum_has_as_many_values_as_it_needs() -> None:
             checksum = code.bases[digits:]
             assert checksum[0] ** len(checksum) >= digits * (base - 1) + 1
             assert checksum[0] <= base
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v['digits']}-{v['base']}-{v['seed'][:6]}")
+def test_signatures_and_scripts_are_those_of_the_vectors(vector: dict[str, Any]) -> None:
+    code, seed, digits = Winternitz(vector["digits"], vector["base"]), bytes.fromhex(vector["seed"]), vector["value"]
+    public, items = code.public(seed), code.sign(seed, digits)
+    assert hashlib.sha256(public).hexdigest() == vector["sha256(public)"]
+    assert hashlib.sha256(code.check(public).code).hexdigest() == vector["sha256(check)"]
+    assert hashlib.sha256(code.open(public).code).hexdigest() == vector["sha256(open)"]
+    assert [i.hex() for i in items] == vector["items"]
+    assert code.read(public, items) == tuple(digits)
 
 
 def test_wrong_shapes_are_refused() -> None:
