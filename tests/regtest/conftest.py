@@ -17,6 +17,7 @@ from regtest.plot import Plot, arities_for
 from regtest.story import Ending, Stage
 from regtest.workshop import Workshop
 from taproot.terms import ANCHOR, Terms
+from tests.regtest.invariant import check_invariant
 
 STATEMENT = (20).to_bytes(4, "big")  # fibonacci: 10,506 steps
 TERMS = Terms(arities=arities_for(14))
@@ -50,9 +51,22 @@ def make_stage(workshop: Workshop) -> Iterator[MakeStage]:
             challengers: int = 2,
         ) -> Stage:  # fmt: skip
             chain = stack.enter_context(EmbeddedChain())
-            return Stage(wrap(chain), plot, folder, workshop=workshop, challengers=challengers)
+            return with_invariant(Stage(wrap(chain), plot, folder, workshop=workshop, challengers=challengers))
 
         yield make
+
+
+def with_invariant(stage: Stage) -> Stage:
+    """The stage; when its story has ended, whatever it was, the invariant is checked."""
+    end = stage.end
+
+    def checked() -> Ending:
+        ending = end()
+        check_invariant(stage, ending)
+        return ending
+
+    stage.end = checked  # type: ignore[method-assign]
+    return stage
 
 
 def check_books(ending: Ending, terms: Terms) -> None:
