@@ -21,8 +21,11 @@ N_OF_N = "n-of-n"
 NETWORKS = ("regtest", "signet", "testnet")
 ANCHOR = DUST_P2A
 KILL_VBYTES = 25_000  # a kill is a version-2 transaction that must pay for itself; the largest has about 16,300 vB
-OPERATOR_VBYTES = 83_000  # what answering one challenge to the end costs the operator
-CHALLENGER_VBYTES = 25_000  # what a challenger's moves and his kill cost him
+# What a game played to the end costs each side, with the children that pay fees: so much, or more for many rounds
+OPERATOR_VBYTES = 83_000
+OPERATOR_VBYTES_BESIDE_SEARCH, OPERATOR_VBYTES_OF_ROUND, VBYTES_OF_ROOT = 30_000, 410, 964
+CHALLENGER_VBYTES = 25_000
+CHALLENGER_VBYTES_BESIDE_SEARCH, CHALLENGER_VBYTES_OF_ROUND = 19_700, 340
 # On the longest branch, besides one move of each side per round of the search. Operator (the roots of the first round
 # stand in `assert`): step, three parts of a path, its sibling. Challenger: pick of an access, three choices on the
 # path, the kill. A game about the claim's leaves has one move of each side more than a search of no rounds would have.
@@ -85,6 +88,19 @@ class Terms:
     def challenger_moves(self) -> int:
         """Most transactions of the challenger in one game after `challenge`, the kill among them."""
         return len(self.arities) + CHALLENGER_MOVES_BESIDE_SEARCH
+
+    @property
+    def operator_vbytes(self) -> int:
+        """What answering one challenge to the end costs the operator, at the longest digest."""
+        roots = sum(self.arities) - len(self.arities)
+        rounds = OPERATOR_VBYTES_OF_ROUND * len(self.arities)
+        return max(OPERATOR_VBYTES, OPERATOR_VBYTES_BESIDE_SEARCH + rounds + VBYTES_OF_ROOT * roots)
+
+    @property
+    def challenger_vbytes(self) -> int:
+        """What a challenger's moves and his kill cost him."""
+        rounds = CHALLENGER_VBYTES_OF_ROUND * len(self.arities)
+        return max(CHALLENGER_VBYTES, CHALLENGER_VBYTES_BESIDE_SEARCH + rounds)
 
     @property
     def total_delay(self) -> int:
@@ -246,10 +262,10 @@ def _check_amounts(terms: Terms) -> None:
         raise InvalidInput(f"burns of {t.asset_burn} and {t.stake_burn} sat; colluders must lose, so burn > 0")
     _at_least("deposit", t.deposit, 2 * ANCHOR + DUST_P2TR, "confirm's and take's anchor and a payout that is not dust")
     _at_least("asset (kill token)", t.asset, KILL_VBYTES * t.fee_rate + t.asset_burn, "the fee of a kill and its burn")
-    _at_least("penalty", t.penalty, OPERATOR_VBYTES * t.fee_rate, "the operator's cost of one game")
+    _at_least("penalty", t.penalty, t.operator_vbytes * t.fee_rate, "the operator's cost of one game")
     _at_least("bond", t.bond, t.penalty + ANCHOR + DUST_P2TR, "penalty, anchor and a rest that is not dust")
     for k, stake in enumerate(t.stakes):
-        needed = t.stake_burn + ANCHOR + CHALLENGER_VBYTES * t.fee_rate
+        needed = t.stake_burn + ANCHOR + t.challenger_vbytes * t.fee_rate
         _at_least(f"stake {k}", stake, needed, "burn, anchor and the challenger's cost of one game")
 
 

@@ -18,7 +18,7 @@ from challenger.cost import (
     sample_parties,
 )
 from taproot.errors import InvalidInput
-from taproot.terms import MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2
+from taproot.terms import MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2, Terms
 from taproot.units import MAX_STANDARD_WEIGHT, TRUC_MAX_VBYTES, TRUC_VERSION
 
 
@@ -114,6 +114,14 @@ def test_only_what_lies_on_the_ways_is_weighed_and_that_is_the_heaviest() -> Non
     assert (ways.undisputed, ways.relation, ways.worst) == (cost().undisputed, cost().relation, cost().worst)
     kills = [m.vbytes for m in cost().moves if m.name == "p0/disprove.memory.hash_top@stake0"]
     assert max(kills) == max(m.vbytes for m in cost().moves if "/disprove.memory." in m.name)
+
+
+@pytest.mark.parametrize("arities", [(4,) * 16, pytest.param((2, *(8,) * 13), marks=pytest.mark.long)])
+def test_penalty_and_stake_pay_for_what_a_game_costs_each_side(arities: tuple[int, ...]) -> None:
+    """With a child of 155 vB for each version 3 move."""
+    worst, terms, child = compute_ways(arities).worst, Terms(arities=arities, exit_delay=20_000), 155
+    operator, challenger = terms.operator_vbytes, terms.challenger_vbytes
+    assert operator + challenger >= worst.vbytes + child * (worst.transactions - 1)
 
 
 @pytest.mark.parametrize("arities", [(4,) * 16, (2,) * 40, (2, *(8,) * 13), (4, 2, 8, 3, 5, 6, 7)])

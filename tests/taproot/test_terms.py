@@ -35,6 +35,8 @@ VIOLATIONS: list[tuple[dict[str, Any], str]] = [
     ({"asset_burn": 0}, "burns of 0"),
     ({"stake_burn": 0}, "and 0 sat; colluders"),
     ({"penalty": 82_999}, "penalty is 82999 sat, must be at least 83000"),
+    ({"penalty": 83_000, "arities": (2, *(8,) * 13)}, "penalty is 83000 sat, must be at least 124428"),
+    ({"stakes": sats(5_025_240), "arities": (2,) * 40}, "stake 0 is 5025240 sat, must be at least 5033540"),
     ({"deposit": 22_000_000 * COIN}, "exceed 21 million"),
     ({"deposit": -1}, "none below zero"),
     ({"bond": 0.1}, "whole numbers"),
