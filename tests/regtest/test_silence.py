@@ -109,5 +109,5 @@ def test_silence_on_a_turn_about_map_needs_a_guest_that_maps() -> None:
     with pytest.raises(InvalidInput, match="maps nothing"):
         silence_plot(fibonacci_plot().guest, TERMS, "operator", "map-slot.open", STATEMENT)
     plot: Plot = silence_plot(blobsum_plot().guest, MAP_TERMS, "operator", "map-slot.open")
-    assert plot.target is not None and plot.route[-1] == "ask.map-slot"
+    assert plot.target is not None and "ask.map-slot" in plot.route
     assert "map-slot" in CHAINS
