@@ -144,11 +144,11 @@ def _use_cached(key: bytes) -> bool:
         return True
     try:
         translation = read_cached(cache_folder(), key)
+        if translation is not None:
+            _use(key, translation)
     except BtcL2Error as error:
         warnings.warn(f"no translated tier: {error}", stacklevel=3)
         return False
-    if translation is not None:
-        _use(key, translation)
     return translation is not None
 
 

@@ -76,17 +76,18 @@ class Arena:
         registers[:], control[:] = machine.registers, machine.control
         flip = np.uint32(3 if machine.endian == "big" else 0)
         table = self._tiers.choose(machine, translated and loop is None)
-        given = (self._words, registers, control, self._marks, self._missing, flip, np.int64(limit))
+        given = (self._words, registers, control, self._marks, self._missing, flip)
         if loop is not None or table is None:
-            steps = (loop or run_steps)(*given)
+            steps = int((loop or run_steps)(*given, np.int64(limit)))
         else:
             self._table[0] = table.ctypes.data
-            steps = run_translated(*given, table, self._host)
-        self._tiers.check_code_pages()
+            steps = int(run_translated(*given, np.int64(limit), table, self._host))
+            if self._tiers.give_up_before_store():
+                steps += int(run_steps(*given, np.int64(limit - steps)))
         self._take_back(machine)
         machine.registers = registers.tolist()
         machine.control = control.tolist()
-        return int(steps)
+        return steps
 
     def _bring_in(self, machine: Machine) -> None:
         """Make the buffer hold the machine's memory (but for the reserved page, which no guest can read)."""
@@ -168,10 +169,12 @@ class TierChoice:
         self._changed.clear()
         return None if self._tier is None else self._tier.table
 
-    def check_code_pages(self) -> None:
-        """After a run: if its next step wants to write a page with translated code, it goes on without the tier."""
-        if self._tier is not None and (self._marks[self._tier.page_numbers] == TOUCHED).any():
-            self._put_away()
+    def give_up_before_store(self) -> bool:
+        """Whether the next step wants to write a page with translated code: then the run goes on without the tier."""
+        if self._tier is None or not (self._marks[self._tier.page_numbers] == TOUCHED).any():
+            return False
+        self._put_away()
+        return True
 
     def _still_fits(self, tier: Tier, machine: Machine) -> bool:
         if machine.endian != tier.endian:

@@ -149,7 +149,40 @@ def test_random_programs_run_alike_with_and_without_the_tier(seed: int) -> None:
     compare_random_programs(seed, 1)
 
 
+def compare_wild_programs(seed: int, programs: int) -> None:
+    """Any words of the table, every address hot, registers that often point to code or data: jumps lead anywhere."""
+    rnd = random.Random(seed)
+    for _ in range(programs):
+        length = rnd.randrange(4, 40)
+        words = [case_word(rnd, rnd.choice((rnd.choice(BRANCHES), *rnd.choices(STRAIGHT, k=2)))) for _ in range(length)]
+        machine = data_machine(words, rnd.choice(ENDIANS))
+        places = [*(CODE + 4 * k for k in range(-1, length + 2)), DATA, DATA + 0x200, DATA + 0x202, *BORDERS]
+        with translated(machine, [CODE, *(CODE + 4 * k for k in range(length))]):
+            for _ in range(24):
+                registers = {k: rnd.choice((rnd.choice(places), random_value(rnd))) for k in range(1, 32)}
+                twin = machine.copy()
+                twin.registers = [0, *registers.values()]
+                start = CODE + 4 * rnd.randrange(length)
+                npc = rnd.choice((start + 4, start + 4, rnd.choice(places)))
+                twin.control = twin.control._replace(pc=start, npc=npc)
+                assert_same(twin, rnd.choice((1, 2, 3, 10, 300)))
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, (1 << 32) - 1))
+def test_wild_programs_run_alike_with_and_without_the_tier(seed: int) -> None:
+    compare_wild_programs(seed, 1)
+
+
 @pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_many_wild_programs_run_alike_with_and_without_the_tier(seed: int) -> None:
+    compare_wild_programs(seed, 100)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(100, 110))
 def test_many_random_programs_run_alike_with_and_without_the_tier(seed: int) -> None:
     compare_random_programs(seed, 100)

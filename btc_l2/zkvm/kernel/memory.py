@@ -102,7 +102,9 @@ def store(i: np.uint32, op: np.uint32, r: U32, c: U32, mem: U32, dirty: U8, flip
             return False
         mem[w] = r[rt(i)]
     elif op == 0x38:
-        if np.uint32(w - LOW_WORD) >= SPAN_WORDS or not mark_page(address, dirty, mem):
+        if np.uint32(w - LOW_WORD) >= SPAN_WORDS:
+            return False
+        if c[N6] == np.uint32(address | N1) and not mark_page(address, dirty, mem):
             return False
         store_linked(i, r, c, mem, address)
     else:
