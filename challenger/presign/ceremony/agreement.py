@@ -1,0 +1,226 @@
+"""From the files of the first two rounds to what will be signed: one proposal and one graph per operator.
+
+Everybody makes all of it himself. The messages to be signed are those of all graphs, each once: the graphs share
+`confirm`, which is signed last, after every other signature has been checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from challenger.commit import GameId
+from challenger.presign.ceremony.contribution import Contribution, Round, digest_of
+from challenger.presign.ceremony.registered import Registered
+from challenger.presign.policy import split_requests
+from challenger.presign.proposal import BuildGames, GameKeys, Proposal
+from taproot.connectors.turn import Role
+from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour
+from taproot.graph import Funding, Graph
+from taproot.hashes import tagged_hash
+from taproot.terms import Party, Terms
+from taproot.tx import OutPoint
+
+CEREMONY = "ceremony"  # the constant that holds the id: a bundle knows the domain of its one-time keys
+Keys = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Craft:
+    """How a game is made: one-time public keys of a side from a seed, scripts from a proposal."""
+
+    public_keys: Callable[[bytes, GameId, Role, Terms], Keys]
+    build_games: BuildGames
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a proposal's body says: whose deposit, until when (Unix seconds) the ceremony lasts."""
+
+    ceremony: bytes
+    policy: Registered
+    depositor: Party
+    deposit: OutPoint
+    deadline: int
+
+    @property
+    def domain(self) -> str:
+        """Domain of the one-time keys: another ceremony for the same deposit has other keys."""
+        return f"{self.deposit}/{self.ceremony.hex()}"
+
+    @classmethod
+    def of(cls, proposed: Contribution) -> Plan:
+        """Raises InvalidInput for a body that is no proposal."""
+        body = proposed.body
+        try:
+            name, key = body["depositor"]
+            plan = cls(
+                proposed.ceremony, Registered.from_json(body["policy"]), Party(str(name), bytes.fromhex(key)),
+                OutPoint.from_str(body["deposit"]), body["deadline"],
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f"the proposal is not understood: {error!r}") from error
+        if type(plan.deadline) is not int or len(body) != 5:
+            raise InvalidInput("the proposal has another structure than version 1")
+        for operator in plan.policy.operators:
+            plan.policy.parties(operator, plan.depositor)
+        return plan
+
+
+def propose(policy: Registered, depositor: Party, deposit: OutPoint, deadline: int) -> dict[str, Any]:
+    """The body of a new proposal; `salt` makes it a ceremony of its own."""
+    return {
+        "policy": policy.to_json(), "depositor": [depositor.name, depositor.public_key.hex()],
+        "deposit": str(deposit), "deadline": deadline, "salt": secrets.token_hex(16),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Outpoints:
+    """What a member has paid in: stakes and ticket as an operator, a bond for each other operator's graph."""
+
+    stakes: tuple[OutPoint, ...] = ()
+    ticket: OutPoint | None = None
+    bonds: Mapping[str, OutPoint] | None = None
+
+
+def make_keys(plan: Plan, craft: Craft, seed: bytes, name: str, outpoints: Outpoints) -> dict[str, Any]:
+    """The body of a member's keys. Raises InvalidInput where outpoints do not fit what he is."""
+    policy, bonds = plan.policy, outpoints.bonds or {}
+    _check_outpoints(policy, name, outpoints)
+    games = own_keys(plan, craft, seed, name)
+    return {
+        "keys": encode_games(games),
+        "stakes": [str(o) for o in outpoints.stakes],
+        "ticket": str(outpoints.ticket) if outpoints.ticket else None,
+        "bonds": {operator: str(outpoint) for operator, outpoint in bonds.items()},
+    }
+
+
+def own_keys(plan: Plan, craft: Craft, seed: bytes, name: str) -> dict[tuple[str, str], Keys]:
+    """One-time public keys of a member by (operator, challenger)."""
+    terms = plan.policy.terms
+    made = {}
+    for operator, challenger in _games_of(plan.policy, name):
+        role = Role.OPERATOR if operator == name else Role.CHALLENGER
+        made[operator, challenger] = craft.public_keys(seed, GameId(plan.domain, operator, challenger), role, terms)
+    return made
+
+
+def encode_games(games: Mapping[tuple[str, str], Keys]) -> dict[str, dict[str, str]]:
+    """One-time public keys as they stand in a file: OPERATOR/CHALLENGER → message → base64."""
+    return {
+        f"{operator}/{challenger}": {name: base64.b64encode(key).decode() for name, key in keys.items()}
+        for (operator, challenger), keys in games.items()
+    }
+
+
+def check_keys(plan: Plan, craft: Craft, given: Contribution) -> None:
+    """Raises Misbehaviour if keys or outpoints of the sender are not those that his part needs."""
+    try:
+        keys, outpoints = _read_keys(given.body)
+        _check_outpoints(plan.policy, given.sender, outpoints)
+    except (KeyError, TypeError, ValueError, AttributeError, BtcL2Error) as error:
+        raise Misbehaviour(given.sender, f"his keys are not understood: {error}") from error
+    wanted = own_keys(plan, craft, bytes(32), given.sender)
+    shape = {game: {name: len(key) for name, key in made.items()} for game, made in keys.items()}
+    if shape != {game: {name: len(key) for name, key in made.items()} for game, made in wanted.items()}:
+        raise Misbehaviour(given.sender, "one-time keys of wrong games, names or sizes")
+
+
+def make_proposals(plan: Plan, given: Mapping[str, Contribution]) -> dict[str, Proposal]:
+    """A proposal per operator from everybody's keys, which have been checked."""
+    read = {name: _read_keys(contribution.body) for name, contribution in given.items()}
+    proposals = {}
+    for operator in sorted(plan.policy.operators):
+        parties = plan.policy.parties(operator, plan.depositor)
+        keys, outpoints = read[operator]
+        bonds = {name: (read[name][1].bonds or {})[operator] for name in parties.challengers}
+        assert outpoints.ticket is not None, "checked with the keys"
+        proposals[operator] = Proposal(
+            terms=plan.policy.terms, parties=parties,
+            funding=Funding(plan.deposit, outpoints.stakes, bonds, outpoints.ticket),
+            one_time={c: GameKeys(keys[operator, c], read[c][0][operator, c]) for c in parties.challengers},
+            constants={**plan.policy.constants, CEREMONY: plan.ceremony},
+        )  # fmt: skip
+    return proposals
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What is signed: digests of the graphs by operator, messages of the first stage, then those of `confirm`."""
+
+    graphs: Mapping[str, bytes]
+    rest: tuple[bytes, ...]
+    confirm: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, graphs: Mapping[str, Graph]) -> Messages:
+        """Each message once, in the order of operators and requests. Raises InvalidInput if `confirm` is not shared."""
+        split = [split_requests(graph) for graph in graphs.values()]
+        rest = dict.fromkeys(r.message for first, _ in split for r in first)
+        last = dict.fromkeys(r.message for _, confirm in split for r in confirm)
+        if len(last) != 1:
+            raise InvalidInput("the operators' graphs do not share `confirm`; they belong to different deposits")
+        return cls({operator: graph.digest() for operator, graph in graphs.items()}, tuple(rest), tuple(last))
+
+    def of_round(self, round_: Round) -> tuple[bytes, ...]:
+        """The messages that nonces or parts of a round are for."""
+        return self.confirm if round_ in (Round.CONFIRM_NONCES, Round.CONFIRM_PARTIALS) else self.rest
+
+    def digest(self) -> bytes:
+        """What the members compare by voice: all graphs together."""
+        rows = "\n".join(f"{operator} {digest.hex()}" for operator, digest in sorted(self.graphs.items()))
+        return tagged_hash("btc-l2/ceremony/graphs", rows.encode() + digest_of([*self.rest, *self.confirm]))
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it in hexadecimal."""
+        return {
+            "graphs": {operator: digest.hex() for operator, digest in self.graphs.items()},
+            "rest": [m.hex() for m in self.rest], "confirm": [m.hex() for m in self.confirm],
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Messages:
+        """Inverse of `to_json`."""
+        rest, confirm = (tuple(bytes.fromhex(m) for m in values[part]) for part in ("rest", "confirm"))
+        return cls({operator: bytes.fromhex(d) for operator, d in values["graphs"].items()}, rest, confirm)
+
+
+def _games_of(policy: Registered, name: str) -> list[tuple[str, str]]:
+    """The games that a member plays: against all others as an operator, against each other operator."""
+    own = [(name, other) for other in policy.names if other != name] if name in policy.operators else []
+    return own + [(operator, name) for operator in sorted(policy.operators) if operator != name]
+
+
+def _check_outpoints(policy: Registered, name: str, given: Outpoints) -> None:
+    is_operator, stakes = name in policy.operators, len(policy.terms.stakes)
+    if len(given.stakes) != (stakes if is_operator else 0) or (given.ticket is not None) != is_operator:
+        wanted = f"{stakes} stakes and a ticket" if is_operator else "neither stake nor ticket"
+        raise InvalidInput(f"{name} has {len(given.stakes)} stakes; {wanted} are needed")
+    against = {operator for operator in policy.operators if operator != name}
+    if set(given.bonds or {}) != against:
+        raise InvalidInput(f"{name} has bonds for {', '.join(given.bonds or {}) or 'nobody'}; one for each operator "
+                           f"but himself is needed: {', '.join(sorted(against))}")  # fmt: skip
+
+
+def _read_keys(body: Mapping[str, Any]) -> tuple[dict[tuple[str, str], Keys], Outpoints]:
+    if set(body) != {"keys", "stakes", "ticket", "bonds"}:
+        raise InvalidInput("keys, stakes, ticket, bonds are needed, nothing else")
+    keys: dict[tuple[str, str], Keys] = {}
+    for game, encoded in body["keys"].items():
+        operator, _, challenger = game.partition("/")
+        try:
+            keys[operator, challenger] = {n: base64.b64decode(text, validate=True) for n, text in encoded.items()}
+        except binascii.Error as error:
+            raise InvalidInput(f"keys of game {game}: {error}") from error
+    ticket = body["ticket"]
+    return keys, Outpoints(
+        tuple(OutPoint.from_str(text) for text in body["stakes"]),
+        None if ticket is None else OutPoint.from_str(ticket),
+        {operator: OutPoint.from_str(text) for operator, text in body["bonds"].items()},
+    )

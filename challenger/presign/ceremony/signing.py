@@ -1,0 +1,177 @@
+"""The two stages of signing: everything but `confirm`, then `confirm`; in each, nonces, then parts of signatures.
+
+A stage has attempts. An attempt's nonces sign once; if one member's are lost (a crash, a reboot, a restored backup), he
+begins the next attempt and all others follow with fresh ones. Parts for `confirm` leave only when all signatures of the
+first stage have been checked and are on the disk; its nonces may leave before, they sign nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from challenger.presign.ceremony.agreement import Messages
+from challenger.presign.ceremony.contribution import MOST_ATTEMPTS, Contribution, Round, digest_of, pack
+from challenger.presign.ceremony.evidence import GRAPHS, NONCES, PARTIALS
+from challenger.presign.ceremony.joining import (
+    check_graphs,
+    check_heard,
+    check_messages,
+    check_nonces,
+    check_partials,
+    join_nonces,
+    join_partials,
+)
+from challenger.presign.ceremony.nonces import NonceHalves, Slot, make_nonces
+from challenger.presign.ceremony.seat import Desk, Seat
+from challenger.presign.ceremony.store import SIGNATURES, Files
+from taproot.errors import Misbehaviour, Refused, VerificationFailed
+from taproot.musig2 import Session
+
+SIGNATURE_BYTES = 64
+Joined = dict[bytes, bytes]  # message → signature
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The two rounds of a stage."""
+
+    nonces: Round
+    partials: Round
+
+
+FIRST, CONFIRM = Stage(Round.NONCES, Round.PARTIALS), Stage(Round.CONFIRM_NONCES, Round.CONFIRM_PARTIALS)
+
+
+class Signing(Seat):
+    """Signing the messages that the member has agreed to."""
+
+    def __init__(self, desk: Desk, files: Files, messages: Messages) -> None:
+        """Raises Misbehaviour naming a member who made other graphs, VerificationFailed where files were exchanged."""
+        super().__init__(desk, files)
+        self._messages = messages
+        self._halves = NonceHalves(files.folder, desk.outside, self.proposed.ceremony, desk.keys.nonce)
+        self._check_graphs()
+
+    def advance(self, again: bool = False) -> Contribution | None:
+        """The next own file, None if others have to send first; `again`: a new attempt of the stage under way."""
+        stage = CONFIRM if self.files.read(SIGNATURES) is not None else FIRST
+        if again:
+            return self._send_nonces(stage, self.files.attempts(stage.nonces) + 1)
+        if stage is FIRST and self.join(FIRST) is None:
+            made = self._advance(FIRST)
+            waits = self.own(FIRST.partials, self.files.attempts(FIRST.nonces)) is not None
+            return self._advance(CONFIRM, may_sign=False) if made is None and waits else made
+        return None if self.join(CONFIRM) is not None else self._advance(CONFIRM)
+
+    def join(self, stage: Stage) -> Joined | None:
+        """The signatures of a stage, None while files are missing; those of the first are kept.
+
+        Raises Misbehaviour for a wrong part in the newest attempt.
+        """
+        signed = self._messages.of_round(stage.nonces)
+        kept = self.files.read(SIGNATURES) if stage is FIRST else None
+        if kept is not None:
+            parts = [kept[i : i + SIGNATURE_BYTES] for i in range(0, len(kept), SIGNATURE_BYTES)]
+            return dict(zip(signed, parts, strict=True))
+        newest = self.files.attempts(stage.nonces)
+        for attempt in range(newest, 0, -1):
+            joined = self._join_attempt(stage, attempt, is_newest=attempt == newest)
+            if joined is not None and stage is FIRST:
+                self.files.write(SIGNATURES, b"".join(joined[m] for m in signed))
+            if joined is not None:
+                return joined
+        return None
+
+    def need(self, round_: Round, attempt: int = 0) -> None:
+        """As for every seat; without an attempt the newest one."""
+        nonces = FIRST.nonces if round_ in (FIRST.nonces, FIRST.partials) else CONFIRM.nonces
+        super().need(round_, attempt or max(self.files.attempts(nonces), 1))
+
+    def _advance(self, stage: Stage, may_sign: bool = True) -> Contribution | None:
+        attempt = self.files.attempts(stage.nonces)
+        if not attempt or self.own(stage.nonces, attempt) is None:
+            return self._send_nonces(stage, max(attempt, 1))
+        if self.own(stage.partials, attempt) is not None:
+            return None
+        if not self._halves.is_there(self._slot(stage, attempt)):
+            return self._send_nonces(stage, attempt + 1)
+        if not may_sign or self.absent(stage.nonces, attempt):
+            return None
+        return self._send_partials(stage, attempt)
+
+    def _slot(self, stage: Stage, attempt: int) -> Slot:
+        return Slot(stage.nonces, attempt, digest_of(self._messages.of_round(stage.nonces)))
+
+    def _send_nonces(self, stage: Stage, attempt: int) -> Contribution:
+        if attempt > MOST_ATTEMPTS:
+            raise Refused(f"{MOST_ATTEMPTS} attempts failed; settle who delays and propose a new ceremony")
+        slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
+        made = make_nonces(self._halves.open(slot), self.desk.keys.key, signed, self.desk.policy.aggregate())
+        body = {
+            "graphs": {operator: digest.hex() for operator, digest in self._messages.graphs.items()},
+            "heard": self.heard(Round.KEYS, 0), "messages": slot.messages.hex(),
+            "nonces": pack([nonce.public for nonce in made]),
+        }  # fmt: skip
+        return self.send(stage.nonces, attempt, body)
+
+    def _send_partials(self, stage: Stage, attempt: int) -> Contribution:
+        """All checks come before the nonces are taken; after that they exist in this call only."""
+        slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
+        aggregate, key = self.desk.policy.aggregate(), self.desk.keys.key
+        given = self._checked_nonces(stage, attempt)
+        joined = join_nonces(given, len(signed), aggregate)
+        own = make_nonces(self._halves.take(slot), key, signed, aggregate)
+        if pack([n.public for n in own]) != given[self.desk.name].body["nonces"]:
+            raise Refused("the nonces at hand are not those that were sent; sign again to begin a new attempt")
+        parts = [Session(aggregate, j, m).partial_sign(n, key) for n, j, m in zip(own, joined, signed, strict=True)]
+        heard = self.heard(stage.nonces, attempt)
+        body = {"heard": heard, "messages": slot.messages.hex(), "partials": pack(parts)}
+        return self.send(stage.partials, attempt, body)
+
+    def _checked_nonces(self, stage: Stage, attempt: int) -> dict[str, Contribution]:
+        signed, given = self._messages.of_round(stage.nonces), self.files.of(stage.nonces, attempt)
+        for contribution in given.values():
+            with self.accusing(NONCES, [contribution], signed):
+                check_nonces(contribution, len(signed))
+        return given
+
+    def _join_attempt(self, stage: Stage, attempt: int, is_newest: bool) -> Joined | None:
+        """The signatures of an attempt; a failed one that was given up for another is passed over."""
+        if self.absent(stage.nonces, attempt) or self.absent(stage.partials, attempt):
+            return None
+        try:
+            return self._join_files(stage, attempt)
+        except (Misbehaviour, VerificationFailed):
+            if is_newest:
+                raise
+            return None
+
+    def _join_files(self, stage: Stage, attempt: int) -> Joined:
+        given, parts = self._checked_nonces(stage, attempt), self.files.of(stage.partials, attempt)
+        signed, aggregate = self._messages.of_round(stage.nonces), self.desk.policy.aggregate()
+        for contribution in parts.values():
+            check_heard(contribution, given)
+        try:
+            return join_partials(signed, given, parts, aggregate)
+        except Misbehaviour as found:
+            guilty = parts[found.party]
+            with self.accusing(PARTIALS, [*given.values(), guilty], signed):
+                check_partials(signed, given, guilty, aggregate)
+            raise
+
+    def _check_graphs(self) -> None:
+        """Everybody's nonces and parts are for the graphs that I made from the same files."""
+        keys = self.files.of(Round.KEYS)
+        for stage in (FIRST, CONFIRM):
+            for attempt in range(1, self.files.attempts(stage.nonces) + 1):
+                for nonces in self.files.of(stage.nonces, attempt).values():
+                    self._check_sender(keys, nonces, self.files.find(stage.partials, attempt, nonces.sender))
+
+    def _check_sender(self, keys: dict[str, Contribution], nonces: Contribution, parts: Contribution | None) -> None:
+        check_heard(nonces, keys)
+        with self.accusing(GRAPHS, [self.proposed, *keys.values(), nonces]):
+            check_graphs(nonces, self._messages)
+        if parts is not None:
+            with self.accusing(GRAPHS, [self.proposed, *keys.values(), nonces, parts]):
+                check_messages(parts, self._messages.of_round(parts.round))
+

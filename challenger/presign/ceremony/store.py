@@ -1,0 +1,121 @@
+"""The files of a member's home folder.
+
+    keystore.json            the encrypted seed (`challenger.keystore`)
+    policy.json              the registered policy
+    ceremonies/ID/           one folder per ceremony; every file is written once and never changed:
+        ROUND.ATTEMPT.SENDER.json     what came in and what went out
+        agreed.json                   the messages that the member has agreed to sign, after his review
+        signatures.bin                those of the first stage, on the disk before `confirm` is signed
+        ROUND.ATTEMPT.half            half a nonce seed, gone once it is used
+        restored                      this folder came from a backup
+    evidence/                what proves misbehaviour
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from challenger.durable import make_folder, remove_file, write_once
+from challenger.presign.ceremony.contribution import Contribution, Round
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
+
+KEYSTORE, POLICY, CEREMONIES, EVIDENCE = "keystore.json", "policy.json", "ceremonies", "evidence"
+AGREED, SIGNATURES, RESTORED = "agreed.json", "signatures.bin", "restored"
+
+
+@dataclass(slots=True)
+class Files:
+    """The folder of one ceremony."""
+
+    folder: Path
+    _known: dict[tuple[Round, int, str], Contribution] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read what is there. Raises VerificationFailed for a damaged file."""
+        if self.folder.is_dir():
+            for path in sorted(self.folder.glob("*.*.*.json")):
+                self._remember(self._read(path))
+
+    def add(self, contribution: Contribution) -> None:
+        """Keep it; it is on the disk when this returns."""
+        make_folder(self.folder)
+        self.write(contribution.file_name, contribution.to_bytes())
+        self._remember(contribution)
+
+    def find(self, round_: Round, attempt: int, sender: str) -> Contribution | None:
+        """The contribution of a sender, if it is here."""
+        return self._known.get((round_, attempt, sender))
+
+    def of(self, round_: Round, attempt: int = 0) -> dict[str, Contribution]:
+        """All contributions of a round by sender."""
+        return {c.sender: c for c in self._known.values() if (c.round, c.attempt) == (round_, attempt)}
+
+    def attempts(self, round_: Round) -> int:
+        """The highest attempt that anybody has begun; 0 if nobody has."""
+        return max((c.attempt for c in self._known.values() if c.round is round_), default=0)
+
+    def sent_by(self, sender: str) -> list[Contribution]:
+        """All that a member has sent, in the order of the ceremony."""
+        order = list(Round)
+        sent = [c for c in self._known.values() if c.sender == sender]
+        return sorted(sent, key=lambda c: (order.index(c.round), c.attempt))
+
+    def write(self, name: str, content: bytes) -> None:
+        """A file that is written once. Raises Unavailable if the disk refuses, Refused if it has another content."""
+        try:
+            write_once(self.folder / name, content)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot write {self.folder / name}; {error.strerror}; nothing was sent; free space and do it again"
+            ) from error
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content, None if there is no such file."""
+        path = self.folder / name
+        return path.read_bytes() if path.exists() else None
+
+    def forget(self, name: str) -> None:
+        """Remove a file if it is there."""
+        if (self.folder / name).exists():
+            remove_file(self.folder / name)
+
+    def _remember(self, c: Contribution) -> None:
+        self._known[c.round, c.attempt, c.sender] = c
+
+    @staticmethod
+    def _read(path: Path) -> Contribution:
+        try:
+            contribution = Contribution.from_bytes(path.read_bytes())
+        except InvalidInput as error:
+            raise VerificationFailed(f"{path} is damaged: {error}; restore a backup") from error
+        if contribution.file_name != path.name:
+            raise VerificationFailed(f"{path} holds {contribution.file_name}; restore a backup")
+        return contribution
+
+
+def ceremony_folders(home: Path) -> Iterator[Path]:
+    """The folders of all ceremonies, the oldest name first."""
+    folder = home / CEREMONIES
+    yield from sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ()
+
+
+def find_ceremony(home: Path, prefix: str) -> Path:
+    """The folder of the ceremony whose id begins so; the only one for an empty prefix. Raises InvalidInput else."""
+    fits = [p for p in ceremony_folders(home) if p.name.startswith(prefix.lower())]
+    if len(fits) != 1:
+        raise InvalidInput(f"{prefix!r} names {len(fits)} ceremonies here; `btc-l2 signer status` lists them")
+    return fits[0]
+
+
+def read_document(path: Path, what: str) -> Any:
+    """JSON that was written here. Raises InvalidInput if there is none, VerificationFailed if it is damaged."""
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise InvalidInput(f"there is no {what} ({path}: {error.strerror})") from error
+    except ValueError as error:
+        raise VerificationFailed(f"{path} is damaged: {error}; restore a backup") from error
