@@ -48,6 +48,7 @@ class Kind(Enum):
     TIMEOUT = "timeout"
     DISPROVE = "disprove"
     SLASH = "slash"
+    SETTLE = "settle"  # signed live by all; no graph of a deposit has one
 
 
 @dataclass(frozen=True, slots=True)

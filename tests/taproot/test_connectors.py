@@ -43,7 +43,8 @@ def after(blocks: int, name: str) -> list[str]:
 
 
 def test_deposit_goes_to_all_or_after_a_delay_back() -> None:
-    expected = {N_OF_N: [ALL, "CHECKSIG"], "refund": after(TERMS.refund_delay, "depositor")}
+    signed, csv = [key("depositor"), "CHECKSIGVERIFY"], after(TERMS.refund_delay, "depositor")[:2]
+    expected = {N_OF_N: [ALL, "CHECKSIG"], "refund": [*signed, *csv]}
     assert leaves(make_deposit(CONTRACT)) == expected
 
 
