@@ -94,6 +94,8 @@ def tell(document: Mapping[str, Any]) -> str:
 
 
 def _verdict(document: Mapping[str, Any]) -> str:
+    if document.get("verdict"):
+        return f"{document['outcome'].upper()}: {document['verdict']}"
     winner, leaf, step = document["winner"], document["leaf"], document["first_false_step"]
     if document["outcome"] == "paid":
         return f"PAID: the claim stood, {winner} took the deposit."
@@ -115,10 +117,12 @@ def _meaning(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> 
     """Why a balance changed, in words."""
     fees, deposit = f"{row['fees']:,} sat of fees", document["deposit"]
     if name == DEPOSITOR:
+        if document["outcome"] in ("refunded", "cancelled"):
+            return f"depositor: has the deposit of {btc(deposit)} back; {fees}"
         return f"depositor: paid in {btc(deposit)}, holds as many coins on L2; {fees}"
     if name == OPERATOR:
         return _operator(row, document, fees)
-    if name == document["winner"]:
+    if name == document["winner"] and document["outcome"] != "paid":
         return f"challenger: part of the operator's stake; {fees}"
     if row["change"] < -row["fees"]:
         return f"challenger: lost the penalty for a challenge that came to nothing; {fees}"
@@ -126,6 +130,8 @@ def _meaning(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> 
 
 
 def _operator(row: Mapping[str, int], document: Mapping[str, Any], fees: str) -> str:
+    if document["outcome"] in ("refunded", "cancelled"):
+        return f"operator: claimed nothing; {fees}"
     if document["outcome"] != "paid":
         return f"operator: lost stake and ticket, the deposit stays where it is; {fees}"
     profit = row["change"] - document["deposit"]

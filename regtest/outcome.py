@@ -1,0 +1,154 @@
+"""How a story ended, whatever it was about, with books that balance; the same document as a demo's, for every story.
+
+`conclude` refuses books in which a satoshi is missing: a scenario cannot end with less than an account of everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from challenger.agents.view import UNKNOWN
+from regtest.books import Books
+from regtest.eve import Eve
+from regtest.narrative import find_leaf
+from regtest.party import DEPOSITOR, OPERATOR
+from regtest.plot import Plot
+from regtest.story import Ending, Sent, Stage
+from taproot.connectors.stake import bond_name, stake_name
+from taproot.errors import VerificationFailed
+from taproot.presigned import Graph, Kind
+from taproot.tx import Transaction, TxOut
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`verdict`: one sentence; `remarks`: what a person should have seen besides the transactions."""
+
+    verdict: str
+    outcome: str  # paid, disproved, timeout, refunded, cancelled
+    winner: str
+    leaf: str | None
+    sent: tuple[Sent, ...]
+    prevouts: Mapping[bytes, tuple[TxOut, ...]]  # by txid
+    books: Books
+    plot: Plot
+    steps: int
+    first_false_step: int | None
+    seconds: float
+    remarks: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def expect(holds: bool, what: str) -> None:
+    """What a scenario promises. Raises VerificationFailed, saying which promise did not hold."""
+    if not holds:
+        raise VerificationFailed(f"the story went otherwise: {what}; its transactions show where")
+
+
+def conclude(ending: Ending, stage: Stage, verdict: str, remarks: Sequence[str] = ()) -> Outcome:
+    """The outcome of a story that a Stage played to its end."""
+    graph = ending.bundle.graph
+    return _balanced(
+        Outcome(
+            verdict=verdict, outcome=ending.outcome, winner=ending.winner, leaf=ending.leaf, sent=tuple(ending.sent),
+            prevouts={s.tx.txid: graph.planned(s.name).prevouts for s in ending.sent}, books=ending.books,
+            plot=stage.plot, steps=ending.steps, first_false_step=ending.first_false_step, seconds=ending.seconds,
+            remarks=tuple(remarks),
+        )
+    )  # fmt: skip
+
+
+def conclude_early(
+    scene: Eve | Stage, outcome: str, winner: str, verdict: str, remarks: Sequence[str] = (),
+    told: Mapping[str, str] | None = None, others: Sequence[Sent] = (),
+) -> Outcome:  # fmt: skip
+    """The outcome of a story in which no claim was decided. `others`: confirmed ones that the graph does not plan."""
+    scene.view.refresh()
+    graph = scene.graph if isinstance(scene, Eve) else scene.bundle.graph
+    planned = [c for c in scene.view.by_name.values() if c.name != UNKNOWN]
+    sent = [Sent(c.name, c.tx, c.height, _player(scene, graph, c.name), (told or {}).get(c.name, "")) for c in planned]
+    prevouts = {c.tx.txid: graph.planned(c.name).prevouts for c in planned}
+    prevouts |= {s.tx.txid: _spent(graph, s.tx) for s in others}
+    rows = sorted([*sent, *others], key=lambda s: (s.height, s.name))
+    by = {s.tx.txid: s.by for s in rows}
+    return _balanced(
+        Outcome(
+            verdict=verdict, outcome=outcome, winner=winner, leaf=_leaf(scene, graph), sent=tuple(rows),
+            prevouts=prevouts, books=scene.ledger.close(_standing(scene, graph), graph.outpoints["vault"], by),
+            plot=scene.plot, steps=0, first_false_step=None, seconds=time.perf_counter() - scene.began,
+            remarks=tuple(remarks),
+        )
+    )  # fmt: skip
+
+
+def _leaf(scene: Eve | Stage, graph: Graph) -> str | None:
+    spent = scene.view.spent.get("deposit")
+    refunded = spent is not None and spent.name != UNKNOWN and graph.planned(spent.name).kind is Kind.REFUND
+    return find_leaf(graph, spent) if spent is not None and refunded else None
+
+
+def _player(scene: Eve | Stage, graph: Graph, name: str) -> str:
+    return scene.sent_by.get(name, graph.planned(name).by)
+
+
+def _standing(scene: Eve | Stage, graph: Graph) -> dict[Any, str]:
+    """What each party can still get back by itself."""
+    owners = {stake_name(k): OPERATOR for k in range(len(scene.plot.terms.stakes))}
+    owners |= {"ticket": OPERATOR, "deposit": DEPOSITOR}
+    owners |= {bond_name(name): name for name in scene.cast.parties.challengers}
+    return {graph.outpoints[output]: owner for output, owner in owners.items()}
+
+
+def _spent(graph: Graph, tx: Transaction) -> tuple[TxOut, ...]:
+    """The outputs of the graph that a transaction spends."""
+    known = {graph.outpoints[name]: output.tx_out for name, output in graph.outputs.items()}
+    return tuple(known[i.prevout] for i in tx.inputs)
+
+
+def _balanced(outcome: Outcome) -> Outcome:
+    before, after = outcome.books.total_before, outcome.books.total_after
+    if before != after:
+        raise VerificationFailed(f"the books do not balance: {before} sat before, {after} after; a coin was overlooked")
+    return outcome
+
+
+def describe_outcome(story: str, outcome: Outcome, judge: str) -> dict[str, Any]:
+    """All of it as JSON values, with the fields of a demo's result and `verdict`, `remarks`."""
+    books, terms = outcome.books, outcome.plot.terms
+    rows = [
+        {"name": s.name, "txid": s.tx.txid_hex, "vbytes": s.tx.vbytes, "weight": s.tx.weight, "height": s.height,
+         "by": s.by, "told": s.told}
+        for s in outcome.sent
+    ]  # fmt: skip
+    balances = {
+        name: {"before": a.before, "after": a.after, "change": a.change, "fees": a.fees}
+        for name, a in books.accounts.items()
+    }
+    return {
+        "story": story, "verdict": outcome.verdict, "remarks": list(outcome.remarks),
+        "outcome": outcome.outcome, "winner": outcome.winner, "judge": judge,
+        "guest": outcome.plot.guest.name, "lie": outcome.plot.lie, "steps": outcome.steps,
+        "claimed_steps": terms.steps, "rounds": len(terms.arities), "arities": list(terms.arities),
+        "first_false_step": outcome.first_false_step, "leaf": outcome.leaf, "transactions": rows,
+        "total_vbytes": sum(s.tx.vbytes for s in outcome.sent), "balances": balances,
+        "books": {"fees": books.fees, "burned": books.burned, "vault": books.vault, "dead": books.dead},
+        "deposit": int(terms.deposit), "seconds": round(outcome.seconds, 2),
+    }  # fmt: skip
+
+
+def transactions_of(outcome: Outcome) -> list[dict[str, Any]]:
+    """Every transaction, raw, with the outputs that it spends (the file `transactions.json`)."""
+    return [
+        {
+            "name": s.name,
+            "txid": s.tx.txid_hex,
+            "raw": s.tx.serialize().hex(),
+            "spends": [
+                {"value": o.value, "script_pubkey": o.script_pubkey.hex()} for o in outcome.prevouts[s.tx.txid]
+            ],
+        }
+        for s in outcome.sent
+    ]

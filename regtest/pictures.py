@@ -1,0 +1,104 @@
+"""A played story as SVG: its transactions with what they spend of each other, and the same on the axis of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from taproot.tx import Transaction
+
+Row = Mapping[str, Any]
+
+WIDE, HIGH, ACROSS, DOWN = 188, 46, 34, 16  # a box, and the room between boxes
+PER_LINE = 5  # a long chain of moves goes on in the next line
+LANE, LEFT, BLOCK = 44, 110, 14
+_COLOURS = ("#e8862d", "#3b78b5", "#3f9a5a", "#8d5bb0", "#b5483b", "#5b8f95", "#9a8a3f", "#777777")
+_FONT = "font-family='system-ui, sans-serif' font-size='12'"
+
+
+def draw_played(rows: Sequence[Row], txs: Mapping[str, Transaction]) -> str:
+    """Each transaction a box in the order of confirmation; lines lead from it to those that spend its outputs."""
+    colours = _colours(rows)
+    places = {row["name"]: _place(k) for k, row in enumerate(rows)}
+    names = {txs[row["name"]].txid: row["name"] for row in rows}
+    lines = [
+        _line(places[names[i.prevout.txid]], places[row["name"]], colours[row["by"]])
+        for row in rows for i in txs[row["name"]].inputs if i.prevout.txid in names
+    ]  # fmt: skip
+    boxes = [_box(places[row["name"]], row, colours[row["by"]]) for row in rows]
+    height = 30 + (max((y for _, y in places.values()), default=0) + HIGH)
+    return _document(PER_LINE * (WIDE + ACROSS) + 20, height, [*lines, *boxes])
+
+
+def draw_timeline(rows: Sequence[Row]) -> str:
+    """A lane per party, an axis of blocks, a mark for each transaction; hovering over it says what it was."""
+    colours = _colours(rows)
+    parties = list(dict.fromkeys(row["by"] for row in rows))
+    heights = [row["height"] for row in rows] or [0]
+    first, last = min(heights), max(heights)
+    step = max(2, min(BLOCK, 1000 // max(1, last - first + 1)))
+    width, bottom = LEFT + step * (last - first + 1) + 60, 30 + LANE * len(parties)
+    parts = [*_axis(first, last, step, bottom)]
+    stacked: dict[tuple[str, int], int] = {}
+    for k, party in enumerate(parties):
+        y = 30 + LANE * k
+        parts.append(_text(10, y + 18, party, colours[party], "bold"))
+        parts.append(f"<path d='M{LEFT} {y + 14} H{width - 40}' stroke='#e4e4e4'/>")
+    for row in rows:
+        at = row["by"], row["height"]
+        level = stacked[at] = stacked.get(at, -1) + 1
+        x, y = LEFT + step * (row["height"] - first), 30 + LANE * parties.index(row["by"]) + 14 - 7 * level
+        radius = 3 + min(6, row["vbytes"] / 2000)
+        title = f"block {row['height']}: {row['name']}, {row['vbytes']:,} vB. {row['told']}"
+        parts.append(f"<circle cx='{x}' cy='{y}' r='{radius:.1f}' fill='{colours[row['by']]}' fill-opacity='.8'>"
+                     f"<title>{escape(title, quote=True)}</title></circle>")  # fmt: skip
+    return _document(max(width, 400), bottom + 40, parts)
+
+
+def _axis(first: int, last: int, step: int, bottom: int) -> Iterable[str]:
+    every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000_000) if n * step >= 60)
+    yield f"<path d='M{LEFT} {bottom} H{LEFT + step * (last - first)}' stroke='#999'/>"
+    for height in range(first - first % every, last + 1, every):
+        if height >= first:
+            x = LEFT + step * (height - first)
+            yield f"<path d='M{x} 20 V{bottom + 4}' stroke='#eee'/>" + _text(x - 10, bottom + 20, str(height), "#666")
+    yield _text(10, bottom + 20, "block", "#666")
+
+
+def _colours(rows: Iterable[Row]) -> dict[str, str]:
+    parties = list(dict.fromkeys(row["by"] for row in rows))
+    return {party: _COLOURS[min(k, len(_COLOURS) - 1)] for k, party in enumerate(parties)}
+
+
+def _place(index: int) -> tuple[int, int]:
+    return 10 + (index % PER_LINE) * (WIDE + ACROSS), 10 + (index // PER_LINE) * (HIGH + DOWN)
+
+
+def _line(start: tuple[int, int], end: tuple[int, int], colour: str) -> str:
+    """From the right side of a box to the left one of another, wherever that stands."""
+    x1, y1, x2, y2 = start[0] + WIDE, start[1] + HIGH // 2, end[0], end[1] + HIGH // 2
+    bend = ACROSS // 2 if x2 > x1 else ACROSS
+    return (f"<path d='M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}' fill='none' stroke='{colour}' "
+            "stroke-opacity='.45'/>")  # fmt: skip
+
+
+def _box(place: tuple[int, int], row: Row, colour: str) -> str:
+    x, y = place
+    title = escape(f"{row['txid']}: {row['told']}", quote=True)
+    facts = f"{row['by']}, block {row['height']}, {row['vbytes']:,} vB"
+    name = row["name"] if len(row["name"]) <= 27 else row["name"][:26] + "…"
+    return (
+        f"<g><title>{title}</title><rect x='{x}' y='{y}' width='{WIDE}' height='{HIGH}' rx='5' fill='white' "
+        f"stroke='{colour}' stroke-width='1.6'/>{_text(x + 8, y + 18, name, '#222', 'bold')}"
+        f"{_text(x + 8, y + 36, facts, '#555')}</g>"
+    )
+
+
+def _text(x: int, y: int, text: str, colour: str = "#222", weight: str = "normal") -> str:
+    return f"<text x='{x}' y='{y}' fill='{colour}' font-weight='{weight}'>{escape(text)}</text>"
+
+
+def _document(width: int, height: int, parts: Iterable[str]) -> str:
+    size = f"viewBox='0 0 {width} {height}' width='{width}' height='{height}'"
+    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT}>" + "\n".join(parts) + "</svg>"
