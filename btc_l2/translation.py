@@ -42,9 +42,12 @@ _lock = threading.Lock()
 
 
 def cache_folder() -> Path:
-    """`btc-l2/translated` in the user's cache folder (XDG Base Directory Specification)."""
-    parent = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(parent).expanduser() / "btc-l2" / "translated"
+    """`btc-l2/translated` in the user's cache folder (XDG Base Directory Specification); Unavailable without a home."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    parent = given if given.is_absolute() else Path(os.path.expanduser("~")) / ".cache"
+    if not parent.is_absolute():
+        raise Unavailable("there is no place for translated guests; the user has no home; set XDG_CACHE_HOME")
+    return parent / "btc-l2" / "translated"
 
 
 def find_hot_list(guest: Guest) -> list[int]:
@@ -74,9 +77,16 @@ def use_tier(guest: Guest, wait: bool = False) -> bool:
 
 def use_cached_tier(guest: Guest) -> bool:
     """As `use_tier`, but nothing is translated."""
-    if not cache_folder().is_dir() or not llvm.is_supported() or not (hot := find_hot_list(guest)):
+    if not _has_cache() or not llvm.is_supported() or not (hot := find_hot_list(guest)):
         return False
     return _use_cached(guest_key(guest.load_image(), hot))
+
+
+def _has_cache() -> bool:
+    try:
+        return cache_folder().is_dir()
+    except Unavailable:
+        return False
 
 
 def guest_key(image: Image, hot: list[int]) -> bytes:
@@ -90,7 +100,7 @@ def translate_into_cache(image: Image, hot: list[int]) -> Translation:
     """Translate now; kept in the cache if there is one. Takes a second for each thousand blocks."""
     machine = image.machine()
     translation = translate(machine.load_word, hot, image.endian)
-    with suppress(OSError):  # one that cannot be kept is as good
+    with suppress(OSError, Unavailable):  # one that cannot be kept is as good
         _write(cache_folder(), guest_key(image, hot), translation)
     return translation
 

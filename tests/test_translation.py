@@ -131,6 +131,20 @@ def test_a_guest_is_translated_once_and_found_in_the_cache(guest: Guest) -> None
 
 
 @needs_tier
+@pytest.mark.parametrize("given", ["", "relative"])
+def test_without_a_home_a_guest_is_translated_and_not_kept(
+    guest: Guest, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", given)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert not cache.use_cached_tier(guest)
+    with pytest.warns(UserWarning):
+        assert cache.use_tier(guest, wait=True)
+    assert len(tiers.installed()) == 1 and list(tmp_path.iterdir()) == []
+
+
+@needs_tier
 def test_another_process_translates_while_this_one_runs(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
     monkeypatch.setattr(cache.threading.Thread, "start", lambda thread: started.append(thread))
