@@ -24,6 +24,7 @@ from btc_l2.chain.protocol import Coin, Rejected, Spend, Tip
 from taproot.errors import InvalidInput
 from taproot.hashes import hash256
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction
+from taproot.units import MIN_RELAY_FEE_RATE
 
 _TRIAL_NONCES = 1 << 31  # extra nonces from here on are for blocks that must fail
 
@@ -92,6 +93,10 @@ class EmbeddedChain:
     def estimate_fee(self) -> int:
         """Always the relay minimum: blocks here have room."""
         return 1
+
+    def relay_rate(self) -> int:
+        """See `Chain.relay_rate`; this mempool is never full."""
+        return MIN_RELAY_FEE_RATE * 1000
 
     def utxo(self, outpoint: OutPoint) -> Coin | None:
         """See `Chain.utxo`."""

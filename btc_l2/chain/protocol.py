@@ -109,6 +109,9 @@ class Chain(Protocol):
     def estimate_fee(self) -> int:
         """Fee rate in sat/vB that confirms within about two blocks; at least 1."""
 
+    def relay_rate(self) -> int:
+        """Fee rate in sat per 1,000 vB below which nothing comes into the mempool at this moment."""
+
     def utxo(self, outpoint: OutPoint) -> Coin | None:
         """The confirmed unspent output; the mempool is not looked at."""
 

@@ -102,6 +102,16 @@ class RpcChain:
         rate = estimate if estimate is not None else self._rpc.call("getmempoolinfo")["mempoolminfee"]
         return max(1, -(-_sats(rate) // 1000))
 
+    def relay_rate(self) -> int:
+        """See `Chain.relay_rate`."""
+        least = self._rpc.call("getnetworkinfo")["relayfee"], self._rpc.call("getmempoolinfo")["mempoolminfee"]
+        return max(_sats(rate) for rate in least)
+
+    def block_source(self) -> str | None:
+        """Where the node tells new blocks by ZMQ (`zmqpubhashblock`), if it does."""
+        found = [n["address"] for n in self._rpc.call("getzmqnotifications") if n["type"] == "pubhashblock"]
+        return str(found[0]) if found else None
+
     def utxo(self, outpoint: OutPoint) -> Coin | None:
         """See `Chain.utxo`."""
         found = self._rpc.call("gettxout", _display(outpoint.txid), outpoint.vout, False)

@@ -1,0 +1,75 @@
+"""What an operator says that he claims, before anything of it is on chain: signed, so that he is held to it.
+
+Nothing on chain before `assert` says what a claim is about (docs/spec/model.md, "What it does not show"): an operator
+who announces one thing and asserts another would take the penalty of whoever objected to the first. So a challenger
+judges only what the operator has signed, for this deposit, with the key that stands in the graph.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenger.game.kinds import CLAIM_LEAVES
+from challenger.game.prover import TraceProver
+from challenger.game.solver import Assertion
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
+from taproot.hashes import tagged_hash
+from taproot.keys import SecretKey, is_valid_schnorr, sign_schnorr
+from taproot.tx import OutPoint
+
+CLAIM_BYTES = 128
+ROOT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A claim (four leaves), the roots before and after the run, the operator's signature (64 bytes)."""
+
+    assertion: Assertion
+    signature: bytes = b""
+
+    def message(self, deposit: OutPoint) -> bytes:
+        """What is signed: a tagged hash (BIP 340) of the deposit's outpoint and all that is claimed."""
+        a = self.assertion
+        return tagged_hash("btc-l2/announcement", b"".join([str(deposit).encode(), *a.claim, a.z0, a.zn]))
+
+    def verify(self, deposit: OutPoint, operator: bytes) -> None:
+        """Raises VerificationFailed unless the operator (x-only key) has signed it for this deposit."""
+        if not is_valid_schnorr(operator, self.message(deposit), self.signature):
+            raise VerificationFailed("the announcement is not signed by the operator for this deposit; ask him again")
+
+    def to_json(self) -> str:
+        """One document, bytes as hex."""
+        a = self.assertion
+        parts = {"claim": b"".join(a.claim), "z0": a.z0, "zn": a.zn, "signature": self.signature}
+        return json.dumps({name: part.hex() for name, part in parts.items()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Announcement:
+        """Inverse of `to_json`. Raises InvalidInput for another structure."""
+        try:
+            parts = {name: bytes.fromhex(value) for name, value in json.loads(text).items()}
+            claim, z0, zn, signature = (parts[name] for name in ("claim", "z0", "zn", "signature"))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise InvalidInput(f"no announcement: {error!r}; it has claim, z0, zn, signature in hex") from error
+        if (len(claim), len(z0), len(zn)) != (CLAIM_BYTES, ROOT_BYTES, ROOT_BYTES):
+            raise InvalidInput(f"an announcement with {len(claim)} bytes of claim; {CLAIM_BYTES} and two roots belong")
+        size = CLAIM_BYTES // CLAIM_LEAVES
+        return cls(Assertion(tuple(claim[k : k + size] for k in range(0, CLAIM_BYTES, size)), z0, zn), signature)
+
+    @classmethod
+    def load(cls, path: Path) -> Announcement:
+        """From a file. Raises Unavailable if it is not there, else as `from_json`."""
+        try:
+            return cls.from_json(path.read_text())
+        except OSError as error:
+            raise Unavailable(f"no announcement at {path}; {error.strerror}; get it from the operator") from error
+
+
+def announce(prover: TraceProver, deposit: OutPoint, key: SecretKey) -> Announcement:
+    """Sign what the prover would assert."""
+    leaves = tuple(prover.claim_leaf(k) for k in range(CLAIM_LEAVES))
+    plain = Announcement(Assertion(leaves, prover.z0(), prover.zn()))
+    return Announcement(plain.assertion, sign_schnorr(key, plain.message(deposit)))
