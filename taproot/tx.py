@@ -241,7 +241,7 @@ def witness_size(items: Sequence[bytes]) -> int:
 
 def read_transaction(data: bytes, offset: int) -> tuple[Transaction, int]:
     """Parse the transaction that starts at `offset` (as in a block); returns it and the offset after it."""
-    reader = _Reader(data, offset)
+    reader = Reader(data, offset)
     version = reader.u32()
     segwit = data[reader.offset : reader.offset + 2] == _SEGWIT_MARKER
     if segwit:
@@ -268,7 +268,7 @@ def _witness_stack_parts(items: Sequence[bytes]) -> list[bytes]:
     return parts
 
 
-class _Reader:
+class Reader:
     """A position in a buffer; every read checks that the bytes are there."""
 
     __slots__ = ("data", "offset")
@@ -278,16 +278,19 @@ class _Reader:
         self.offset = offset
 
     def take(self, size: int) -> bytes:
+        """The next `size` bytes. Raises InvalidInput if they are not there."""
         start, end = self.offset, self.offset + size
         if end > len(self.data):
-            raise InvalidInput(f"transaction ends early: {end - len(self.data)} bytes are missing")
+            raise InvalidInput(f"it ends early: {end - len(self.data)} bytes are missing")
         self.offset = end
         return self.data[start:end]
 
     def u32(self) -> int:
+        """Four bytes, little endian."""
         return int.from_bytes(self.take(4), "little")
 
     def compact_size(self) -> int:
+        """A variable length integer. Raises InvalidInput unless it is in its shortest form."""
         first = self.take(1)[0]
         if first < 0xFD:
             return first
@@ -301,23 +304,24 @@ class _Reader:
         """Number of things that take at least `smallest` bytes each; refuses what the buffer cannot hold."""
         n = self.compact_size()
         if n * smallest > len(self.data) - self.offset:
-            raise InvalidInput(f"transaction announces {n} elements, more than its bytes can hold")
+            raise InvalidInput(f"it announces {n} elements, more than its bytes can hold")
         return n
 
     def bytes(self) -> bytes:
+        """A length, then as many bytes."""
         return self.take(self.compact_size())
 
 
-def _read_input(reader: _Reader) -> TxIn:
+def _read_input(reader: Reader) -> TxIn:
     txid, vout = struct.unpack("<32sI", reader.take(36))
     script_sig = reader.bytes()
     return TxIn(OutPoint(txid, vout), reader.u32(), script_sig)
 
 
-def _read_output(reader: _Reader) -> TxOut:
+def _read_output(reader: Reader) -> TxOut:
     value = int.from_bytes(reader.take(8), "little")
     return TxOut(Sats(value), reader.bytes())
 
 
-def _read_witness(reader: _Reader) -> Witness:
+def _read_witness(reader: Reader) -> Witness:
     return tuple(reader.bytes() for _ in range(reader.count(1)))

@@ -1,0 +1,291 @@
+"""PSBTs of the presigned graph: what btclib's wallet and real nodes read in them, rounds of the ceremony in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, partial
+
+import pytest
+from btclib_wallet.psbt import Psbt as OtherPsbt
+from btclib_wallet.psbt import musig2 as other_musig2
+from btclib_wallet.psbt import taproot_sig_hash
+
+from challenger.presign.bundle import Bundle
+from challenger.presign.session import presign
+from regtest.bitcoind import Bitcoind, find_bitcoind, find_core
+from taproot import psbt_fields as f
+from taproot.errors import InvalidInput, Misbehaviour, Unavailable
+from taproot.graph import Graph, build_graph
+from taproot.keys import sign_schnorr
+from taproot.musig2 import SecretNonce, Session, aggregate_nonces
+from taproot.psbt import Psbt, combine
+from taproot.psbt_graph import (
+    add_nonces,
+    add_parts,
+    add_signature,
+    depth_first,
+    finalize,
+    join_parts,
+    make_psbt,
+    read_nonces,
+    read_parts,
+)
+from taproot.terms import N_OF_N
+from taproot.tree import TapTree, compute_branch_hash, compute_leaf_hash
+from tests.taproot.toy import SECRETS, TERMS, build_toy_games, make_funding, make_proposal, play
+
+SHOWN = ("confirm", "kickoff", "leave.stake0", "challenge.alice", "take1", "take2", "veto.alice", "alice/assert",
+         "alice/timeout.reveal@stake0", "alice/disprove.pick@stake0", "alice/slash.pick@bond")  # fmt: skip
+
+
+@cache
+def graph() -> Graph:
+    return make_proposal().build_graph(build_toy_games)
+
+
+@cache
+def bundle() -> Bundle:
+    return presign(make_proposal(), SECRETS, build_toy_games)
+
+
+def shown(name: str, version: int = 0) -> Psbt:
+    return make_psbt(graph(), name, version, find_leaf(name))
+
+
+def find_leaf(name: str) -> str | None:
+    spend = graph().planned(name).inputs[0]
+    if spend.leaf is not None:
+        return None
+    paths = graph().outputs[spend.output].paths
+    return next(leaf for leaf, path in paths.items() if path.parties == (spend.slots[0].party,))
+
+
+def sign_live(name: str, index: int, party: str) -> bytes:
+    return sign_schnorr(SECRETS[party], graph().sighash(name, index), bytes(32))
+
+
+def presigned_inputs(name: str) -> list[int]:
+    return [i for i, spend in enumerate(graph().planned(name).inputs) if any(s.presigned for s in spend.slots)]
+
+
+def message(name: str, index: int) -> bytes:
+    return next(r.message for r in graph().requests() if r.key == (name, index))
+
+
+def with_round(name: str, index: int, version: int = 0, spoil: str | None = None) -> Psbt:
+    """Nonces and parts of all cosigners, each in a PSBT of his own; one part is changed."""
+    aggregate, asked = graph().contract.aggregate, message(name, index)
+    made = {n: SecretNonce.generate(SECRETS[n], asked, aggregate) for n in aggregate.parties}
+    given = [add_nonces(shown(name, version), graph(), name, index, {n: made[n].public}) for n in made]
+    first = combine(given)
+    joined = aggregate_nonces(list(read_nonces(first, graph(), name, index).values()), aggregate.parties)
+    session = Session(aggregate, joined, asked)
+    parts = {n: session.partial_sign(made[n], SECRETS[n]) for n in made}
+    if spoil is not None:
+        parts[spoil] = bytes(31) + b"\x07"
+    return combine([add_parts(first, graph(), name, index, {n: part}) for n, part in parts.items()])
+
+
+# ---- our own round ---------------------------------------------------------------------------------------------------
+
+
+def test_every_transaction_of_the_graph_has_a_psbt_of_both_versions() -> None:
+    for name, planned in graph().transactions.items():
+        old = shown(name)
+        assert Psbt.from_bytes(old.to_bytes()) == old and old.tx == planned.tx
+        new = shown(name, 2)
+        assert Psbt.from_bytes(new.to_bytes()) == new and new.to_version(0) == old and old.to_version(2) == new
+        assert [old.spent(i) for i in range(len(planned.inputs))] == list(planned.prevouts)
+
+
+@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("name", ["confirm", "take1", "alice/timeout.reveal@stake0"])
+def test_parts_in_psbts_become_the_presigned_signature(name: str, version: int) -> None:
+    for index in presigned_inputs(name):
+        psbt = Psbt.from_base64(with_round(name, index, version).to_base64())
+        signature = join_parts(psbt, graph(), name, index)
+        request = next(r for r in graph().requests() if r.key == (name, index))
+        graph().verify_some({(name, index): signature}, [request])
+
+
+def test_a_wrong_part_names_its_cosigner() -> None:
+    with pytest.raises(Misbehaviour, match="bob misbehaved"):
+        read_parts(with_round("confirm", 0, spoil="bob"), graph(), "confirm", 0)
+
+
+def test_a_nonce_that_is_no_point_names_its_cosigner() -> None:
+    spoiled = add_nonces(shown("confirm"), graph(), "confirm", 0, {"carol": b"\x02" + bytes(65)})
+    with pytest.raises(Misbehaviour, match="carol misbehaved"):
+        read_nonces(spoiled, graph(), "confirm", 0)
+
+
+def test_missing_nonces_and_parts_are_named() -> None:
+    whole = with_round("confirm", 0)
+    with pytest.raises(InvalidInput, match="lacks a part of"):
+        join_parts(whole.without(0, f.IN_MUSIG2_PARTIAL_SIG), graph(), "confirm", 0)
+    with pytest.raises(InvalidInput, match="lacks a nonce of"):
+        join_parts(whole.without(0, f.IN_MUSIG2_PUB_NONCE), graph(), "confirm", 0)
+
+
+def test_two_nonces_of_one_cosigner_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="two values"):
+        combine([with_round("confirm", 0), with_round("confirm", 0)])
+
+
+def test_a_psbt_of_another_transaction_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="is not of take2"):
+        read_nonces(shown("take1"), graph(), "take2", 0)
+
+
+def test_who_does_not_sign_an_input_adds_nothing() -> None:
+    with pytest.raises(InvalidInput, match="alice does not sign input 0 of confirm"):
+        add_signature(shown("confirm"), graph(), "confirm", 0, "alice", bytes(64))
+
+
+@pytest.mark.parametrize("name", ["confirm", "kickoff", "leave.stake0", "challenge.alice", "take1", "veto.alice"])
+def test_a_finalized_psbt_holds_the_witnesses_of_the_assembled_transaction(name: str) -> None:
+    psbt, planned = shown(name), graph().planned(name)
+    for index, spend in enumerate(planned.inputs):
+        for slot in spend.slots:
+            made = bundle().signatures[name, index] if slot.presigned else sign_live(name, index, slot.party)
+            psbt = add_signature(psbt, graph(), name, index, slot.party, made)
+    done = finalize(psbt, graph(), name)
+    signing = {party: partial(sign_schnorr, secret, aux=bytes(32)) for party, secret in SECRETS.items()}
+    whole = graph().assemble(name, bundle().signatures, signing)
+    for index, txin in enumerate(whole.inputs):
+        assert f.parse_witness(done.find(index, f.IN_FINAL_WITNESS) or b"") == txin.witness
+    with pytest.raises(InvalidInput, match="lacks a signature"):
+        finalize(shown(name), graph(), name)
+
+
+def test_leaves_stand_depth_first_and_hash_to_the_root() -> None:
+    for output in graph().outputs.values():
+        rows = [(d, compute_leaf_hash(output.paths[n].leaf.code)) for n, d in depth_first(output.tree)]
+        stack: list[tuple[int, bytes]] = []
+        for row in rows:
+            stack.append(row)
+            while len(stack) > 1 and stack[-1][0] == stack[-2][0]:
+                (depth, right), (_, left) = stack.pop(), stack.pop()
+                stack.append((depth - 1, compute_branch_hash(left, right)))
+        assert stack == [(0, output.tree.merkle_root)]
+
+
+def test_an_uneven_tree_stands_depth_first() -> None:
+    key = graph().outputs["vault"].tree.internal_key
+    tree = TapTree.build(key, {str(k): bytes([0x51, k]) for k in range(5)}, {"0": 9.0})
+    assert sorted(depth for _, depth in depth_first(tree)) == sorted(tree.depth(name) for name in tree.names)
+
+
+# ---- btclib ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("name", SHOWN)
+def test_btclib_reads_the_same(name: str, version: int) -> None:
+    mine, planned = shown(name, version), graph().planned(name)
+    theirs = OtherPsbt.parse(mine.to_bytes())
+    assert theirs.version == version and theirs.tx.serialize(include_witness=False) == planned.tx.serialize(False)
+    for index, spend in enumerate(planned.inputs):
+        read, output = theirs.inputs[index], graph().outputs[spend.output]
+        assert read.taproot_internal_key == output.tree.internal_key
+        assert read.taproot_merkle_root == output.tree.merkle_root
+        assert read.witness_utxo.serialize() == output.tx_out.serialize()
+    assert Psbt.from_bytes(theirs.serialize()) == mine
+
+
+@pytest.mark.parametrize("name", ["confirm", "take1", "alice/timeout.reveal@stake0", "challenge.alice"])
+def test_btclib_signs_the_same_messages(name: str) -> None:
+    theirs = OtherPsbt.parse(shown(name, 2).to_bytes())
+    for index in presigned_inputs(name):
+        leaf = graph().outputs[graph().planned(name).inputs[index].output]
+        path = leaf.path(graph().planned(name).inputs[index].leaf or "")
+        assert taproot_sig_hash(theirs, index, leaf_hash=path.leaf.hash) == message(name, index)
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_btclib_joins_our_parts_to_our_signature(version: int) -> None:
+    for index in presigned_inputs("take1"):
+        psbt = with_round("take1", index, version)
+        theirs = OtherPsbt.parse(psbt.to_bytes())
+        output = graph().outputs[graph().planned("take1").inputs[index].output]
+        leaf_hash = output.path(N_OF_N).leaf.hash
+        aggregate = graph().contract.aggregate.plain_key
+        other_musig2.partial_sigs_agg(theirs, index, aggregate, leaf_hash=leaf_hash)
+        (signature,) = theirs.inputs[index].taproot_script_spend_signatures.values()
+        assert signature == join_parts(psbt, graph(), "take1", index)
+
+
+def test_a_signer_of_btclib_takes_part_with_our_signers() -> None:
+    """carol uses the other library for nonce and part; ours check and join them."""
+    aggregate, name = graph().contract.aggregate, "confirm"
+    leaf_hash = graph().outputs["deposit"].path(N_OF_N).leaf.hash
+    theirs = OtherPsbt.parse(shown(name, 2).to_bytes())
+    secret = other_musig2.nonce_gen(
+        theirs, 0, int.from_bytes(SECRETS["carol"].to_bytes(), "big"), aggregate.plain_key, leaf_hash=leaf_hash
+    )
+    psbt = Psbt.from_bytes(theirs.serialize())
+    ours = {n: SecretNonce.generate(SECRETS[n], message(name, 0), aggregate) for n in aggregate.parties if n != "carol"}
+    psbt = add_nonces(psbt, graph(), name, 0, {n: nonce.public for n, nonce in ours.items()})
+    theirs = OtherPsbt.parse(psbt.to_bytes())
+    other_musig2.partial_sign(
+        theirs, 0, secret, int.from_bytes(SECRETS["carol"].to_bytes(), "big"), aggregate.plain_key, leaf_hash=leaf_hash
+    )
+    psbt = Psbt.from_bytes(theirs.serialize())
+    nonces = read_nonces(psbt, graph(), name, 0)
+    joined = aggregate_nonces([nonces[n] for n in aggregate.parties], aggregate.parties)
+    session = Session(aggregate, joined, message(name, 0))
+    parts = {n: session.partial_sign(nonce, SECRETS[n]) for n, nonce in ours.items()}
+    signature = join_parts(add_parts(psbt, graph(), name, 0, parts), graph(), name, 0)
+    request = next(r for r in graph().requests() if r.key == (name, 0))
+    graph().verify_some({(name, 0): signature}, [request])
+
+
+# ---- real nodes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["knots", "core"])
+def node(request: pytest.FixtureRequest) -> Iterator[Bitcoind]:
+    try:
+        binary = find_bitcoind() if request.param == "knots" else find_core()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    with Bitcoind(binary=binary) as started:
+        yield started
+
+
+@pytest.mark.bitcoind
+def test_a_node_reads_every_psbt_of_the_graph(node: Bitcoind) -> None:
+    call = node.chain()._rpc.call
+    for name in SHOWN:
+        said = call("decodepsbt", shown(name).to_base64())
+        assert said["tx"]["txid"] == graph().planned(name).tx.txid_hex
+        for index, spend in enumerate(graph().planned(name).inputs):
+            read, tree = said["inputs"][index], graph().outputs[spend.output].tree
+            assert read["taproot_internal_key"] == tree.internal_key.hex()
+            assert read["taproot_merkle_root"] == tree.merkle_root.hex()
+            assert len(read["taproot_scripts"]) == 1 and read["taproot_bip32_derivs"]
+
+
+@pytest.mark.bitcoind
+def test_a_node_reads_participants_nonces_and_parts(node: Bitcoind) -> None:
+    said = node.chain()._rpc.call("decodepsbt", with_round("confirm", 0).to_base64())["inputs"][0]
+    aggregate = graph().contract.aggregate
+    if "musig2_pubnonces" not in said:  # nodes before Core 30 keep the fields without a meaning
+        assert {key[:2] for key in said["unknown"]} == {"1a", "1b", "1c"}
+        return
+    (participants,) = said["musig2_participant_pubkeys"]
+    assert participants["participant_pubkeys"] == [key.hex() for key in aggregate.public_keys]
+    assert len(said["musig2_pubnonces"]) == len(said["musig2_partial_sigs"]) == len(aggregate.parties)
+
+
+@pytest.mark.bitcoind
+def test_a_node_extracts_the_finalized_transaction(node: Bitcoind) -> None:
+    psbt = add_signature(shown("confirm"), graph(), "confirm", 0, N_OF_N, bundle().signatures["confirm", 0])
+    said = node.chain()._rpc.call("finalizepsbt", finalize(psbt, graph(), "confirm").to_base64())
+    assert said["complete"] and said["hex"] == play(bundle(), "confirm").serialize().hex()
+
+
+def test_funding_of_the_toy_graph_is_complete() -> None:
+    assert build_graph(TERMS, make_proposal().parties, make_funding(), build_toy_games(make_proposal())).digest() == (
+        graph().digest()
+    )
