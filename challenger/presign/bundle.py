@@ -89,6 +89,14 @@ class Bundle:
         return cls(proposal, graph, named)
 
 
+def read_proposal(path: Path) -> Proposal:
+    """What a bundle is about; its digest is checked, its signatures are not. Raises as `Bundle.load`."""
+    try:
+        return _parse(path.read_bytes())[0]
+    except OSError as error:
+        raise InvalidInput(f"cannot read bundle {path}: {error.strerror}") from error
+
+
 def _mappings(proposal: Proposal) -> Iterator[Mapping[str, bytes]]:
     """All named blobs, in the order of the file."""
     for keys in proposal.one_time.values():

@@ -68,7 +68,7 @@ class Tower:
         self, chain: Chain, orders: Orders, secrets: Secrets, library: GameLibrary | None = None,
         program_of: ProgramOf = load_program,
     ) -> None:  # fmt: skip
-        """Raises Unavailable if node or disk fail, VerificationFailed for a bad bundle, Refused as `check_relayable`.
+        """Raises Unavailable if the disk fails, VerificationFailed for a damaged store. The node is not asked yet.
 
         `library` keeps scripts of games that were built before; without it each graph is dropped with its case.
         """
@@ -82,8 +82,9 @@ class Tower:
         self.last_error = ""
         self._failed_rounds = 0
         self._failures: dict[int, Alarm] = {}
+        self._seen: dict[Path, tuple[int, int]] = {}  # bundles that were looked at: time and size
+        self._refused: dict[str, Alarm] = {}
         self._follower = Follower(self.chain, self.store, orders.start)
-        self.add_deposits()
 
     def close(self) -> None:
         """Give the files back."""
@@ -94,16 +95,38 @@ class Tower:
     # ---- deposits --------------------------------------------------------------------------------------
 
     def add_deposits(self) -> list[Registered]:
-        """Register the folders that have a bundle and are not known yet."""
-        known = {d.name: d for d in self.store.deposits()}
-        added = []
-        for path in sorted(self.orders.deposits.glob(f"*/{BUNDLE}")):
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if path.parent.name not in known or known[path.parent.name].bundle != digest:
-                added.append(self._register(path.parent, digest))
-        return added
+        """Register the bundles that are not known yet.
 
-    def _register(self, folder: Path, digest: str) -> Registered:
+        Raises VerificationFailed for a bad bundle, Refused as `check_relayable` and `Store.register`.
+        """
+        return [self._register(path.parent) for path in self._new_bundles()]
+
+    def _new_bundles(self) -> Iterator[Path]:
+        """Bundle files that have not been looked at since they were written."""
+        for path in sorted(self.orders.deposits.glob(f"*/{BUNDLE}")):
+            stat = path.stat()
+            mark = stat.st_mtime_ns, stat.st_size
+            if self._seen.get(path) != mark:
+                yield path
+                self._seen[path] = mark
+
+    def _find_new(self) -> None:
+        """As `add_deposits`, but a bundle that is refused is an alarm."""
+        for path in self._new_bundles():
+            name = path.parent.name
+            self._refused.pop(name, None)
+            try:
+                self._register(path.parent)
+            except Unavailable:
+                raise
+            except BtcL2Error as error:
+                self._refused[name] = Alarm(name, kinds.CASE, "bundle", str(error))
+
+    def _register(self, folder: Path) -> Registered:
+        digest = hashlib.sha256((folder / BUNDLE).read_bytes()).hexdigest()
+        known = next((d for d in self.store.deposits() if (d.name, d.bundle) == (folder.name, digest)), None)
+        if known is not None:
+            return known
         library = self._library or GameLibrary()
         bundle = Bundle.load(folder / BUNDLE, library.scripts)
         proposal, graph = bundle.proposal, bundle.graph
@@ -132,6 +155,7 @@ class Tower:
         self.chain.begin_round()
         sent: list[str] = []
         try:
+            self._find_new()
             followed = self._follower.follow()
             sent = self._act()
             self._report(followed)
@@ -230,7 +254,8 @@ class Tower:
             log.info("chain.seen deposit=%d name=%s height=%d", event.deposit, event.name, event.height)
         if followed.rewound:
             log.warning("chain.reorganised depth=%d height=%d", followed.rewound, followed.height)
-        found = [*self._spends(), *self._reorganised(followed), *self._failures.values()]
+        found = [*self._spends(), *self._reorganised(followed)]
+        found += [*self._failures.values(), *self._refused.values()]
         for case in self.cases.values():
             found += self._doubts(case)
         shown = [kind for kind in kinds.KINDS if kind not in (kinds.NODE, kinds.DISK)]
