@@ -89,7 +89,7 @@ class Table:
 
     def propose(self) -> None:
         first = next(iter(self.desks))
-        self.pass_on([begin(self.desks[first], DEPOSITOR, DEPOSIT, DEADLINE).proposed])
+        self.pass_on([begin(self.desks[first], DEPOSITOR, DEPOSIT, DEADLINE, "00" * 16).proposed])
 
     def give_keys(self) -> None:
         self.pass_on([self.seat(n).give_keys(outpoints_of(self.policy, n)) for n in self.desks])

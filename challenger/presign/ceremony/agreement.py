@@ -71,11 +71,13 @@ class Plan:
         return plan
 
 
-def propose(policy: Registered, depositor: Party, deposit: OutPoint, deadline: int) -> dict[str, Any]:
-    """The body of a new proposal; `salt` makes it a ceremony of its own."""
+def propose(
+    policy: Registered, depositor: Party, deposit: OutPoint, deadline: int, salt: str | None = None
+) -> dict[str, Any]:
+    """The body of a new proposal; a fresh `salt` makes it a ceremony of its own."""
     return {
         "policy": policy.to_json(), "depositor": [depositor.name, depositor.public_key.hex()],
-        "deposit": str(deposit), "deadline": deadline, "salt": secrets.token_hex(16),
+        "deposit": str(deposit), "deadline": deadline, "salt": salt or secrets.token_hex(16),
     }  # fmt: skip
 
 

@@ -33,10 +33,10 @@ from taproot.terms import Party
 from taproot.tx import OutPoint
 
 
-def begin(desk: Desk, depositor: Party, deposit: OutPoint, deadline: int) -> Ceremony:
+def begin(desk: Desk, depositor: Party, deposit: OutPoint, deadline: int, salt: str | None = None) -> Ceremony:
     """Propose a new ceremony. Raises InvalidInput for a depositor who is a member, TimedOut if the deadline is past."""
     desk.check()
-    body = propose(desk.policy, depositor, deposit, deadline)
+    body = propose(desk.policy, depositor, deposit, deadline, salt)
     made = Contribution.make(desk.keys.identity, desk.name, Round.PROPOSE, 0, desk.policy.digest(), body)
     return _open(desk, made)
 

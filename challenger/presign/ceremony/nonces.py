@@ -40,13 +40,13 @@ class NonceHalves:
     """The seeds of one party in one ceremony."""
 
     inside: Path  # the ceremony's folder
-    outside: Path  # never below the home folder
+    outside: Path | None  # never below the home folder; None: nothing can be signed here
     ceremony: bytes
     secret: bytes
 
     def open(self, slot: Slot) -> bytes:
         """A fresh seed; both halves are on the disk when this returns. Those of a try that sent nothing are dropped."""
-        make_folder(self.outside)
+        make_folder(self._outside())
         for path in (self._outer(slot), self._inner(slot)):
             if path.exists():
                 remove_file(path)
@@ -70,12 +70,17 @@ class NonceHalves:
             raise Refused(f"the nonces of attempt {slot.attempt} are damaged; sign again to begin a new attempt")
         return self._join(slot, inner, outer)
 
+    def _outside(self) -> Path:
+        if self.outside is None:
+            raise InvalidInput("no folder for halves of nonces was named; name one outside of the home")
+        return self.outside
+
     def _inner(self, slot: Slot) -> Path:
         return self.inside / f"{slot.round.value}.{slot.attempt}{SUFFIX}"
 
     def _outer(self, slot: Slot) -> Path:
         party = tagged_hash("btc-l2/nonce/party", self.secret)[:4]
-        return self.outside / f"{self.ceremony[:8].hex()}.{party.hex()}.{slot.round.value}.{slot.attempt}{SUFFIX}"
+        return self._outside() / f"{self.ceremony[:8].hex()}.{party.hex()}.{slot.round.value}.{slot.attempt}{SUFFIX}"
 
     def _join(self, slot: Slot, inner: bytes, outer: bytes) -> bytes:
         domain = (self.ceremony, slot.round.value, str(slot.attempt), slot.messages)

@@ -26,7 +26,7 @@ from taproot.hashes import sha256
 class Desk:
     """What a member works with: his home, name, keys, policy, the games' craft, a clock (Unix seconds).
 
-    `outside` is the folder for the outer halves of nonces, not below `home`.
+    `outside` is the folder for the outer halves of nonces, not below `home`; needed for signing only.
     """
 
     home: Path
@@ -34,7 +34,7 @@ class Desk:
     keys: KeySet
     policy: Registered
     craft: Craft
-    outside: Path
+    outside: Path | None
     now: Callable[[], float]
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ first stage have been checked and are on the disk; its nonces may leave before, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.contribution import MOST_ATTEMPTS, Contribution, Round, digest_of, pack
@@ -21,7 +22,7 @@ from challenger.presign.ceremony.joining import (
     join_nonces,
     join_partials,
 )
-from challenger.presign.ceremony.nonces import NonceHalves, Slot, make_nonces
+from challenger.presign.ceremony.nonces import NonceHalves, Slot, check_outside, make_nonces
 from challenger.presign.ceremony.seat import Desk, Seat
 from challenger.presign.ceremony.store import SIGNATURES, Files
 from taproot.errors import Misbehaviour, Refused, VerificationFailed
@@ -49,7 +50,7 @@ class Signing(Seat):
         """Raises Misbehaviour naming a member who made other graphs, VerificationFailed where files were exchanged."""
         super().__init__(desk, files)
         self._messages = messages
-        self._halves = NonceHalves(files.folder, desk.outside, self.proposed.ceremony, desk.keys.nonce)
+        self._halves = NonceHalves(files.folder, _outside(desk), self.proposed.ceremony, desk.keys.nonce)
         self._check_graphs()
 
     def advance(self, again: bool = False) -> Contribution | None:
@@ -175,3 +176,7 @@ class Signing(Seat):
             with self.accusing(GRAPHS, [self.proposed, *keys.values(), nonces, parts]):
                 check_messages(parts, self._messages.of_round(parts.round))
 
+
+
+def _outside(desk: Desk) -> Path | None:
+    return None if desk.outside is None else check_outside(desk.outside, desk.home)
