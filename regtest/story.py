@@ -6,7 +6,6 @@ being the chain.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,22 +13,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btc_l2.chain.protocol import Chain
-from btc_l2.guests import claim_of_result
-from challenger.agents.decide import Answer
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player
 from challenger.agents.track import Tracker
 from challenger.agents.view import UNKNOWN, Confirmed, View
 from challenger.commit import GameId, public_keys
-from challenger.game.hostile import hostile_move
-from challenger.game.kinds import CLAIM_LEAVES
-from challenger.game.lies import STEP_LIES, FinalLie, InitLie, LyingProver, StepLie, machine_lies
 from challenger.game.prover import TraceProver
-from challenger.game.solver import Assertion, find_lie
 from challenger.games import constants_of
 from challenger.journal import IN_MEMORY, Journal
 from challenger.presign.bundle import Bundle
 from challenger.presign.proposal import GameKeys, Proposal
 from regtest.books import Books, Ledger
+from regtest.claiming import announce, hostile_answer, is_false, make_prover
 from regtest.narrative import Narrator, find_leaf
 from regtest.party import DEPOSITOR, OPERATOR, Cast, fund_wallets, lock_standing, make_cast
 from regtest.plot import Plot
@@ -44,7 +38,6 @@ from taproot.tx import Transaction
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
-RESULT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,40 +112,16 @@ class Stage:
         return self.workshop.truth(self.image, claim, self.plot.terms.steps, self.blobs)
 
     def _make_prover(self) -> TraceProver:
-        """The operator's knowledge: honest, or the lie of the plot."""
-        plot, total = self.plot, self.plot.terms.steps
-        self.progress(f"running guest {plot.guest.name}")
-        honest = plot.guest.honest_claim(plot.statement)
-        if plot.lie in STEP_LIES:
-            return self._lie_about_a_step(honest, STEP_LIES[plot.lie])
-        if plot.lie == "initial":
-            return InitLie(self.image, honest, total, self.blobs)
-        if plot.lie == "final":
-            other = bytes([honest[0] ^ 1]) + honest[1:]
-            return FinalLie(self.image, other, total, self.blobs, plot.false_from)
-        if plot.lie is not None:
-            raise InvalidInput(f"no lie is called {plot.lie!r}; choose one of {', '.join(machine_lies())}")
-        return self._truth(honest)
-
-    def _lie_about_a_step(self, honest: bytes, lie: StepLie) -> LyingProver:
-        """Tell the lie where the plot says; claim what the false run computes, if it still decides."""
-        plot, total = self.plot, self.plot.terms.steps
-        trace = self._truth(honest).trace
-        start = 0 if lie.early else int(trace.steps * plot.lie_at)
-        blind = LyingProver(self.image, honest, total, lie, start, trace, self.blobs)
-        end = blind.machine_at(total)
-        claim = claim_of_result(end.read_bytes(plot.guest.result_address, RESULT_BYTES)) if end.exited else honest
-        trace = self._truth(claim).trace
-        return LyingProver(self.image, claim, total, lie, start, trace, self.blobs, plot.false_from)
+        self.progress(f"running guest {self.plot.guest.name}")
+        return make_prover(self.plot, self.image, self.blobs, self._truth)
 
     def _judge(self) -> bool:
         """What an honest challenger thinks of the claim that the operator announces."""
         prover = self.prover
-        announced = Assertion(tuple(prover.claim_leaf(k) for k in range(CLAIM_LEAVES)), prover.z0(), prover.zn())
-        is_false = find_lie(announced, self._truth(prover.claim)) is not None
-        if self.plot.lie is not None and not is_false:
+        false = is_false(announce(prover), prover.claim, self._truth)
+        if self.plot.lie is not None and not false:
             raise InvalidInput(f"the lie {self.plot.lie!r} is healed by the end of the run; choose another place")
-        return is_false
+        return false
 
     def _sign(self) -> Bundle:
         """Lock the standing outputs, make all keys, presign the whole graph."""
@@ -182,15 +151,11 @@ class Stage:
         }  # fmt: skip
         if name == OPERATOR:
             return OperatorAgent(**shared, prover=self.prover)
-        hostile = self._hostile(name) if name in self.plot.objectors else None
+        hostile = hostile_answer(self.plot, name) if name in self.plot.objectors else None
         objects = self.is_false or hostile is not None
         return ChallengerAgent(
             **shared, truth_of=self._truth, endian=self.image.endian, objects=objects, hostile=hostile
         )
-
-    def _hostile(self, name: str) -> Answer:
-        plot, rng = self.plot, random.Random(f"{self.plot.seed}/{name}")
-        return lambda state: hostile_move(state, rng, tuple(plot.route), plot.target)
 
     def confirm_vault(self) -> None:
         """The depositor publishes `confirm` and pays for it; it is in a block on return."""

@@ -107,6 +107,25 @@ def show_status(state: State = _STATE, as_json: AsJson = False) -> None:
     print_document(status(state), as_json)
 
 
+@app.command("party")
+def play_party(
+    name: Annotated[str, typer.Argument(help="`olga` (operator) or a challenger of the story.")],
+    story: Annotated[Path, typer.Option(help="Folder with bundle.bin and story.json.")],
+    data: Annotated[Path, typer.Option(help="The party's own folder: secrets.json, journal.")],
+    node: Annotated[str, typer.Option(metavar="HOST:PORT", help="A bitcoind on regtest.")] = "127.0.0.1:18443",
+    cookie: Annotated[Path | None, typer.Option(help="The node's cookie file.")] = None,
+) -> None:
+    """Run one party's agent until it is stopped; a line of JSON on stdout after each look at the chain."""
+    from btc_l2.chain.rpc import connect
+    from regtest.process import run_party
+
+    host, _, port = node.rpartition(":")
+    if not host or not port.isdigit():
+        raise InvalidInput(f"--node {node} is no HOST:PORT; give for example 127.0.0.1:18443")
+    for seen in run_party(name, connect("regtest", host=host, port=int(port), cookie=cookie), story, data):
+        print(json.dumps(seen), flush=True)
+
+
 def _play(name: str, backend: str, out: Path | None) -> Mapping[str, Any]:
     from regtest.network import open_network
     from regtest.outcome import describe_outcome

@@ -1,0 +1,223 @@
+"""Every scenario is one story that holds what it promises; its books balance; its report is one page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btc_l2.chain.embedded import EmbeddedChain
+from challenger.presign.cooperative import Exit, ExitSigner, pays_only, plan_exit, sign_exit
+from regtest.bitcoind import Bitcoind
+from regtest.books import Account, Books
+from regtest.html import render_report
+from regtest.network import Network, open_network, small_plot
+from regtest.outcome import Outcome, describe_outcome, expect, transactions_of
+from regtest.scenarios import NAMES, find_scenario, story_of
+from regtest.story import Stage
+from regtest.workshop import Workshop
+from taproot.errors import InvalidInput, Refused, VerificationFailed
+from tests.chain.conftest import skip_without_bitcoind
+
+QUICK = ("deposit_claim", "deposit_refund", "operator_silent", "challenge_won", "cooperative_payout")
+FOLDER = Path(__file__).resolve().parents[2] / "regtest" / "scenarios"
+
+
+@pytest.fixture(scope="module")
+def network(workshop: Workshop) -> Iterator[Network]:
+    """For what one chain is enough."""
+    with EmbeddedChain() as chain:
+        yield Network(chain, "libbitcoinkernel", workshop=workshop)
+
+
+@pytest.fixture(scope="module")
+def stage(network: Network) -> Stage:
+    """A vault that is confirmed."""
+    made = network.stage(small_plot())
+    made.confirm_vault()
+    return made
+
+
+@pytest.fixture(scope="module")
+def played(workshop: Workshop) -> Outcome:
+    """A dispute to the end."""
+    with EmbeddedChain() as chain:
+        return find_scenario("challenge_won")(Network(chain, "libbitcoinkernel", workshop=workshop))
+
+
+def play(name: str, workshop: Workshop) -> Outcome:
+    with EmbeddedChain() as chain:
+        return find_scenario(name)(Network(chain, "libbitcoinkernel", workshop=workshop))
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NAMES])
+def test_a_scenario_holds_what_it_promises(workshop: Workshop, name: str) -> None:
+    outcome = play(name, workshop)
+    assert outcome.books.total_before == outcome.books.total_after
+    assert outcome.sent and outcome.verdict
+
+
+@pytest.mark.bitcoind
+@pytest.mark.parametrize("name", ["deposit_refund", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES)])
+def test_a_scenario_is_played_on_bitcoind(workshop: Workshop, name: str) -> None:
+    skip_without_bitcoind()
+    with Bitcoind() as node:
+        outcome = find_scenario(name)(Network(node.chain(), node.version, workshop=workshop))
+    assert outcome.books.total_before == outcome.books.total_after
+
+
+def test_every_scenario_is_registered_short_and_tells_its_story() -> None:
+    files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert files == set(NAMES)
+    assert all(20 <= len((FOLDER / f"{name}.py").read_text().splitlines()) <= 80 for name in NAMES)
+    assert all(story_of(name).endswith(".") for name in NAMES)
+
+
+def test_an_unknown_scenario_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no scenario is called"):
+        find_scenario("deposit_lost")
+    with pytest.raises(InvalidInput, match="no backend"), open_network("cloud"):
+        pass
+
+
+def test_a_broken_promise_ends_a_scenario() -> None:
+    expect(True, "nothing")
+    with pytest.raises(VerificationFailed, match="nobody was paid"):
+        expect(False, "nobody was paid")
+
+
+# ---- cooperative exits ---------------------------------------------------------------------------------------
+
+
+def signers(stage: Stage, approve: Any = lambda _: None) -> list[ExitSigner]:
+    keys, graph = stage.cast.keys(), stage.bundle.graph
+    return [ExitSigner(name, keys[name], graph, approve) for name in graph.contract.aggregate.parties]
+
+
+def plan(stage: Stage, source: str = "vault", party: str = "olga") -> Exit:
+    return plan_exit(stage.bundle.graph, source, party, stage.wallets[party].script_pubkey, 1)
+
+
+def test_an_exit_signed_by_all_is_taken_by_the_chain(stage: Stage) -> None:
+    tx = sign_exit(stage.bundle.graph, plan(stage), signers(stage))
+    stage.chain.check(tx)
+
+
+def test_an_exit_is_not_signed_if_one_refuses(stage: Stage) -> None:
+    def refuse(_asked: Exit) -> None:
+        raise Refused("no reason")
+
+    those = signers(stage)
+    those[1] = signers(stage, refuse)[1]
+    with pytest.raises(Refused, match="no reason"):
+        sign_exit(stage.bundle.graph, plan(stage), those)
+
+
+def test_an_exit_needs_all_in_their_order(stage: Stage) -> None:
+    for those in (signers(stage)[:-1], signers(stage)[::-1]):
+        with pytest.raises(InvalidInput, match="in this order"):
+            sign_exit(stage.bundle.graph, plan(stage), those)
+
+
+def test_a_signer_signs_only_what_he_sees(stage: Stage) -> None:
+    signer, asked = signers(stage)[0], plan(stage)
+    with pytest.raises(Refused, match="message"):
+        signer.public_nonce(replace(asked, tx=plan(stage, party="dora").tx))
+    with pytest.raises(Refused, match="alone"):
+        signer.public_nonce(replace(asked, tx=plan(stage, "deposit").tx))
+    with pytest.raises(InvalidInput, match="not 'asset'"):
+        plan(stage, "asset")
+
+
+def test_a_nonce_of_an_exit_signs_once(stage: Stage) -> None:
+    from taproot.musig2 import aggregate_nonces
+
+    asked, those = plan(stage), signers(stage)
+    joined = aggregate_nonces([s.public_nonce(asked) for s in those])
+    those[0].partial_signature(asked, joined)
+    with pytest.raises(Refused, match="no unused nonce"):
+        those[0].partial_signature(asked, joined)
+
+
+def test_an_approval_looks_at_payee_and_fee(stage: Stage) -> None:
+    asked, graph = plan(stage), stage.bundle.graph
+    script, value = stage.wallets["olga"].script_pubkey, graph.outputs["vault"].value
+    pays_only(asked, script, 1_000, value)
+    with pytest.raises(Refused, match="alone"):
+        pays_only(asked, stage.wallets["dora"].script_pubkey, 1_000, value)
+    with pytest.raises(Refused, match="costs"):
+        pays_only(asked, script, 10, value)
+
+
+# ---- the report ----------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Which elements there are, what they point at, and that each is closed."""
+
+    VOID = ("meta", "path", "rect", "circle", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "data", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def report_of(outcome: Outcome, **changed: object) -> str:
+    document = describe_outcome("challenge_won", outcome, "libbitcoinkernel") | changed
+    return render_report(document, transactions_of(outcome), "<svg xmlns='http://www.w3.org/2000/svg'></svg>")
+
+
+def test_a_report_is_one_page_without_anything_from_outside(played: Outcome) -> None:
+    text = report_of(played)
+    page = Page(text)
+    assert page.open == [] and page.links == []
+    assert not {"script", "link", "img", "iframe", "object"} & page.tags and "svg" in page.tags
+    assert not re.findall(r"url\(|@import", text)
+    assert set(re.findall(r"https?://[^'\"<> ]+", text)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_a_report_shows_every_transaction_and_balanced_books(played: Outcome) -> None:
+    text = report_of(played)
+    for sent in played.sent:
+        assert sent.tx.txid_hex in text and sent.tx.serialize().hex() in text
+    assert "Balanced to the satoshi" in text and "NOT BALANCED" not in text
+
+
+def test_a_report_says_so_if_a_satoshi_is_missing(played: Outcome) -> None:
+    books = played.books
+    accounts = {n: Account(a.before, a.after - (n == "olga"), a.fees) for n, a in books.accounts.items()}
+    robbed = replace(played, books=Books(accounts, books.fees, books.burned, books.vault, books.dead))
+    assert "NOT BALANCED" in report_of(robbed)
+
+
+def test_what_a_file_says_is_escaped(played: Outcome) -> None:
+    evil = "<script>alert(1)</script>'\"&"
+    document = describe_outcome("x", played, evil) | {"verdict": evil, "remarks": [evil], "story": evil, "guest": evil}
+    document["transactions"] = [{**row, "told": evil, "by": evil} for row in document["transactions"]]
+    text = render_report(document, transactions_of(played))
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert Page(text).open == []
+
+
+@pytest.mark.parametrize("broken", [{"transactions": []}, {"balances": None}, {"books": {}}])
+def test_files_that_do_not_fit_make_no_report(played: Outcome, broken: dict[str, object]) -> None:
+    with pytest.raises(VerificationFailed, match="no result"):
+        report_of(played, **broken)
