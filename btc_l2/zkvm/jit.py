@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _FOLDER = Path(__file__).resolve().parent
 _SOURCES = (
     *sorted((_FOLDER / "kernel").glob("*.py")),
-    *(_FOLDER / name for name in ("hashing.py", "jit.py", "layout.py", "llvm.py", "marks.py", "observe.py")),
+    *(_FOLDER / name for name in ("hashing.py", "jit.py", "layout.py", "llvm.py", "marks.py", "observe.py", "warm.py")),
 )
 # No reference counts: the arms get their arrays from the caller and make none (with counts: a tenth of the speed).
 _OPTIONS = {"nogil": True, "boundscheck": False, "_nrt": False}
