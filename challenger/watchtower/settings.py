@@ -69,7 +69,7 @@ class Resolved:
         """The tower's part. Raises InvalidInput for values out of range."""
         s = self.settings
         if not s.party or not s.key_file:
-            raise InvalidInput("party or key_file is not set; name them in the TOML file, or with --party and --key-file")
+            raise InvalidInput("party or key_file is not set; name them in the TOML file or with --party, --key-file")
         least = min(s.stuck, s.deadline, s.outage, s.poll)
         if least < 1 or min(s.start, s.coins, s.coin) < 0:
             raise InvalidInput("stuck, deadline, outage, poll are 1 or more, start and coins 0 or more")
