@@ -25,9 +25,14 @@ RUN make .cache/uv/bin/uv \
 COPY --chown=btcl2:btcl2 . .
 RUN make setup && rm -rf .cache/uv "$HOME/.cache"
 
-# bitcoind as `make bitcoind` unpacks it: if the context has none in .cache/bitcoind, it is fetched here.
-FROM built AS fetched
-RUN test -x .cache/bitcoind/bin/bitcoind || .venv/bin/python -m regtest.node_install
+# bitcoind as `make bitcoind` unpacks it: taken from the context's .cache/bitcoind, fetched here if there is none. (COPY
+# wants at least one match, hence the Makefile.)
+FROM prepared AS fetched
+WORKDIR /srv/btc-l2
+COPY Makefile .cache/bitcoin[d] .cache/bitcoind/
+COPY taproot taproot
+COPY regtest regtest
+RUN test -x .cache/bitcoind/bin/bitcoind || python3 -m regtest.node_install
 
 FROM prepared AS node
 COPY --from=fetched /srv/btc-l2/.cache/bitcoind /opt/bitcoind

@@ -23,7 +23,7 @@ from regtest.engine import APIError, NotFound, connect_engine
 from taproot.errors import TimedOut, Unavailable
 
 RUN = f"{LABEL}.run"
-RPC_PORT = 18443
+RPC_PORT, ZMQ_PORT = 18443, 28332
 DATA, LOGIN, STORY = "/var/lib/btc-l2", "/run/btc-l2", "/srv/story"
 COOKIE = f"{LOGIN}/cookie"
 USER = 10001  # of both images
@@ -38,6 +38,7 @@ NODE_OPTIONS = (
     "-rpcbind=0.0.0.0",
     "-rpcallowip=0.0.0.0/0",
     f"-rpccookiefile={COOKIE}",
+    f"-zmqpubhashblock=tcp://0.0.0.0:{ZMQ_PORT}",
 )
 
 

@@ -25,6 +25,7 @@ PACKAGES = ("ca-certificates", "make", "python3", "python3-venv")
 BASE = "btc-l2-base:debian-12"
 TARGETS = ("node", "package")
 LABEL = "btc-l2"
+PYTHON = "/srv/btc-l2/.venv/bin/python"  # in the package's image
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # a base trusts whom this machine trusts
 _MIRROR = Programs(PACKAGES, SUITE, ("python3",), "or build the Dockerfile with another --build-arg BASE_IMAGE")
 
@@ -99,8 +100,9 @@ def _run(command: list[str], what: str) -> str:
 def _digest(target: str) -> str:
     """Over everything that the target's image is made from."""
     hasher = hashlib.sha256()
-    paths = [ROOT / "Dockerfile", ROOT / "requirements.lock", ROOT / "pyproject.toml", ROOT / "Makefile"]
+    paths = [ROOT / "Dockerfile", ROOT / ".dockerignore", ROOT / "regtest" / "debian.py"]
     if target == "package":
+        paths += [ROOT / "requirements.lock", ROOT / "pyproject.toml", ROOT / "Makefile"]
         for package in ("taproot", "btc_l2", "challenger", "regtest"):
             paths += sorted((ROOT / package).rglob("*.py"))
         paths += sorted(p for p in (ROOT / "guest" / "images").rglob("*") if p.is_file())

@@ -1,9 +1,9 @@
-"""A story whose operator and challengers are processes in containers; the harness mines and looks on.
+"""A story whose parties are processes in containers: an operator, and watchtowers as anybody would run them.
 
 A Stage on the node's chain sets the story up (wallets, standing outputs, presigned graph). Then each party gets a
 container with a volume and a network of its own, where it meets nobody but the node; it reads the public files and the
-node's login, and keeps secrets and journal in its volume. A block is mined when every party that runs has looked at the
-last one.
+node's login, and keeps secrets, journal and store in its volume. The harness mines, a block whenever every party that
+runs has looked at the last one.
 """
 
 from __future__ import annotations
@@ -13,15 +13,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from regtest.container import COOKIE, DATA, LOGIN, NODE, RPC_PORT, STORY, NodeContainer, put_files
-from regtest.container_image import find_image
-from regtest.process import SECRETS, write_secrets, write_story
+from btc_l2.chain.protocol import Chain
+from regtest.container import COOKIE, DATA, LOGIN, NODE, RPC_PORT, STORY, ZMQ_PORT, NodeContainer, put_files
+from regtest.container_image import PYTHON, find_image
+from regtest.party import OPERATOR
+from regtest.process import (
+    DEPOSIT_FOLDER,
+    KEY_FILE,
+    SECRETS,
+    TOWER_FILE,
+    tower_settings,
+    write_key_file,
+    write_secrets,
+    write_story,
+)
 from regtest.story import Ending, Stage
 from taproot.errors import TimedOut, Unavailable
+from taproot.presigned import ANYONE
 
-LOOK_LIMIT = 180.0  # seconds in which a party looks at a block; the first time it checks the whole bundle
+LOOK_LIMIT = 240.0  # seconds in which a party looks at a block; the first time it checks the whole bundle
 MOST_BLOCKS = 800
 _PAUSE = 0.05
+_ASK_STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9481/status', timeout=5).read().decode())"
 
 
 class ContainerStory:
@@ -36,7 +49,7 @@ class ContainerStory:
         self._write_story()
 
     def start(self, name: str) -> None:
-        """Make the party's container and start it."""
+        """Make the party's container and start it: a watchtower, unless the plot has it misbehave or it is operator."""
         run = self.node.run
         network = run.network(name)
         self.node.join(network)
@@ -45,15 +58,17 @@ class ContainerStory:
             self._told: {"bind": STORY, "mode": "ro"},
             self.node.login: {"bind": LOGIN, "mode": "ro"},
         }
-        command = ["regtest", "party", name, "--story", STORY, "--data", DATA, "--node", f"{NODE}:{RPC_PORT}",
-                   "--cookie", COOKIE]  # fmt: skip
         container = run.create(
-            name, self._image, command=command, volumes=volumes, network=network,
-            read_only=True, tmpfs={"/tmp": ""}, environment={"HOME": "/tmp"},
+            name, self._image, command=self._command(name), volumes=volumes, network=network, read_only=True,
+            tmpfs={"/tmp": ""}, environment={"HOME": "/tmp"},
         )  # fmt: skip
-        put_files(container, DATA, {SECRETS: write_secrets(self.stage.cast.secrets[name])})
+        put_files(container, DATA, self._private(name))
         container.start()
         self.parties[name] = container
+
+    def is_tower(self, name: str) -> bool:
+        """Whether it is a watchtower."""
+        return name != OPERATOR and name not in self.stage.plot.objectors and name not in self.stage.plot.silent
 
     def kill(self, name: str) -> None:
         """SIGKILL: what is not on its disk is gone."""
@@ -72,15 +87,16 @@ class ContainerStory:
 
     def play(self, on_block: Callable[[int], None] = lambda _: None) -> Ending:
         """Until the claim is paid or dead and so deep that it stays; `on_block` may kill and revive in between."""
-        self.stage.confirm_vault()
+        stage = self.stage
+        stage.confirm_vault()
         for _ in range(MOST_BLOCKS):
             self.wait()
-            self.stage.mine()
-            on_block(self.stage.view.height)
-            spent = self.stage.view.spent.get("asset")
-            if spent is not None and self.stage.view.height - spent.height >= self.stage.plot.terms.confirmations:
-                self._note_senders()
-                return self.stage.end()
+            stage.mine()
+            on_block(stage.view.height)
+            spent = stage.view.spent.get("asset")
+            if spent is not None and stage.view.height - spent.height >= stage.plot.terms.confirmations:
+                note_senders(stage, stage.chain)
+                return stage.end()
         raise TimedOut(f"the story did not end within {MOST_BLOCKS} blocks; see `docker logs` of the parties")
 
     def wait(self) -> None:
@@ -90,24 +106,36 @@ class ContainerStory:
             while self.seen(name) < tip:
                 self._check_alive(name)
                 if time.monotonic() > deadline:
-                    raise TimedOut(f"{name} has not looked at block {tip} within {LOOK_LIMIT:.0f} s")
+                    words = self.parties[name].logs(tail=3).decode(errors="replace").strip()
+                    raise TimedOut(f"{name} has not looked at block {tip} within {LOOK_LIMIT:.0f} s; it said: {words}")
                 time.sleep(_PAUSE)
 
     def seen(self, name: str) -> int:
-        """Height of the last block that the party says it has looked at."""
-        heights = [line["height"] for line in self.lines(name, 1)]
-        return int(heights[-1]) if heights else -1
+        """Height of the last block that the party says it has looked at; -1 before it says anything."""
+        if self.is_tower(name):
+            code, said = self.parties[name].exec_run([PYTHON, "-c", _ASK_STATUS])
+            return int(json.loads(said)["height"]) if code == 0 else -1
+        said = self.parties[name].logs(stdout=True, stderr=False, tail=1).decode(errors="replace")
+        return int(json.loads(said)["height"]) if said.startswith("{") else -1
 
-    def lines(self, name: str, last: int | str = "all") -> list[dict[str, Any]]:
-        """What the party has said on stdout."""
-        said = self.parties[name].logs(stdout=True, stderr=False, tail=last).decode(errors="replace")
-        return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    def _command(self, name: str) -> list[str]:
+        if self.is_tower(name):
+            return ["watchtower", "run", "--config", f"{DATA}/{TOWER_FILE}"]
+        return ["regtest", "party", name, "--story", f"{STORY}/{DEPOSIT_FOLDER}", "--data", DATA,
+                "--node", f"{NODE}:{RPC_PORT}", "--cookie", COOKIE]  # fmt: skip
+
+    def _private(self, name: str) -> dict[str, bytes]:
+        secrets = self.stage.cast.secrets[name]
+        if not self.is_tower(name):
+            return {SECRETS: write_secrets(secrets)}
+        settings = tower_settings(name, STORY, NODE, RPC_PORT, COOKIE, self.stage.start, f"tcp://{NODE}:{ZMQ_PORT}")
+        return {KEY_FILE: write_key_file(secrets), TOWER_FILE: settings}
 
     def _write_story(self) -> None:
         """By a container that is never started: the parties' own mounts are read-only."""
-        volumes = {self._told: {"bind": STORY}}
-        writer = self.node.run.create("writer", self._image, volumes=volumes)
-        put_files(writer, STORY, write_story(self.stage), 0o644)
+        writer = self.node.run.create("writer", self._image, volumes={self._told: {"bind": STORY}})
+        files = write_story(self.stage)
+        put_files(writer, STORY, {f"{DEPOSIT_FOLDER}/{name}": content for name, content in files.items()}, 0o644)
         writer.remove()
 
     def _check_alive(self, name: str) -> None:
@@ -117,8 +145,15 @@ class ContainerStory:
             words = container.logs(stdout=False, tail=3).decode(errors="replace").strip()
             raise Unavailable(f"the container of {name} ended: {words or 'without a word'}; see its files")
 
-    def _note_senders(self) -> None:
-        for name in self.parties:
-            for line in self.lines(name):
-                for sent in line["sent"]:
-                    self.stage.sent_by.setdefault(sent, name)
+
+def note_senders(stage: Stage, chain: Chain) -> None:
+    """Who sent what anybody may send: the party whose coin the fee-paying child spent."""
+    owners = {wallet.script_pubkey: name for name, wallet in stage.wallets.items()}
+    for seen in stage.view.by_name.values():
+        if stage.bundle.graph.planned(seen.name).by != ANYONE:
+            continue
+        for tx in chain.block(seen.height).transactions:
+            if any(i.prevout.txid == seen.tx.txid for i in tx.inputs):
+                for output in tx.outputs:
+                    if output.script_pubkey in owners:
+                        stage.sent_by[seen.name] = owners[output.script_pubkey]

@@ -17,11 +17,12 @@ from typing import Any
 from btc_l2.chain.protocol import Chain
 from btc_l2.guests import find_guest
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player, Secrets
-from challenger.durable import replace_file
 from challenger.game.solver import Assertion
 from challenger.games import GameLibrary
 from challenger.journal import Journal
 from challenger.presign.bundle import Bundle
+from challenger.watchtower import announcement
+from challenger.watchtower.program import BUNDLE, CLAIM, DEPOSIT
 from regtest.claiming import announce, hostile_answer, is_false, make_prover
 from regtest.party import OPERATOR
 from regtest.plot import Plot
@@ -30,7 +31,9 @@ from regtest.workshop import Workshop
 from taproot.errors import BtcL2Error, InvalidInput, Unavailable
 from taproot.keys import SecretKey
 
-STORY, SECRETS, BUNDLE = "story.json", "secrets.json", "bundle.bin"
+STORY, SECRETS = "story.json", "secrets.json"
+DEPOSIT_FOLDER = "d1"  # a watchtower has a folder per deposit
+KEY_FILE, TOWER_FILE = "party.key", "watchtower.toml"
 _PAUSE = 0.1  # seconds between two looks at the chain
 _PLOT = ("lie", "lie_at", "false_from", "objectors", "route", "target", "silent", "seed")
 
@@ -46,7 +49,7 @@ class Story:
 
 
 def write_story(stage: Stage) -> dict[str, bytes]:
-    """The public files of a story that is set up but not played: content by name."""
+    """The public files of a story that is set up but not played, a watchtower's (docs/watchtower.md) among them."""
     plot, announced = stage.plot, announce(stage.prover)
     told = {name: _plain(getattr(plot, name)) for name in _PLOT}
     told |= {
@@ -55,17 +58,34 @@ def write_story(stage: Stage) -> dict[str, bytes]:
         "announced": {"claim": [leaf.hex() for leaf in announced.claim], "z0": announced.z0.hex(),
                       "zn": announced.zn.hex()},
     }  # fmt: skip
-    return {STORY: json.dumps(told).encode(), BUNDLE: stage.bundle.to_bytes()}
+    funding, key = stage.bundle.proposal.funding, stage.cast.secrets[OPERATOR].key
+    signed = announcement.announce(stage.prover, funding.deposit, key)
+    files = {
+        STORY: json.dumps(told).encode(), BUNDLE: stage.bundle.to_bytes(), CLAIM: signed.to_json().encode(),
+        DEPOSIT: f'guest = "{plot.guest.name}"\nstart = {stage.start}\n'.encode(),
+    }  # fmt: skip
+    if plot.statement is not None:
+        files |= {DEPOSIT: files[DEPOSIT] + b'statement = "statement.bin"\n', "statement.bin": plot.statement}
+    return files
+
+
+def tower_settings(party: str, deposits: str, host: str, port: int, cookie: str, start: int, zmq: str) -> bytes:
+    """A watchtower's settings file; key and state stand beside it."""
+    values = {
+        "party": party, "key_file": KEY_FILE, "deposits": deposits, "state": "state", "node_host": host,
+        "node_port": port, "node_cookie": cookie, "start": start, "zmq": zmq, "poll": 1, "coins": 0,
+    }  # fmt: skip
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()).encode()
+
+
+def write_key_file(secrets: Secrets) -> bytes:
+    """A watchtower's plain key file (test networks)."""
+    return f"{secrets.key.to_bytes().hex()}\n{secrets.one_time.hex()}\n".encode()
 
 
 def write_secrets(secrets: Secrets) -> bytes:
     """A party's secret file."""
     return json.dumps({"key": secrets.key.to_bytes().hex(), "one_time": secrets.one_time.hex()}).encode()
-
-
-def keep_secrets(folder: Path, secrets: Secrets) -> None:
-    """The same, in a folder, readable by its owner only."""
-    replace_file(folder / SECRETS, write_secrets(secrets))
 
 
 def run_party(name: str, chain: Chain, story: Path, data: Path) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,9 @@ def test_a_scenario_is_played_on_a_node_in_a_container(node: NodeContainer, name
 
 
 def test_parties_in_containers_are_killed_in_the_middle_of_a_dispute_and_finish_it(node: NodeContainer) -> None:
-    story = start_story(node, lie="operand", silent={"bob": ("fan", "challenge")})
+    story = ContainerStory(node, Stage(node.chain(), small_plot(lie="operand")))
+    for party in (OPERATOR, "alice"):
+        story.start(party)
     killed: list[str] = []
 
     def on_block(_height: int) -> None:
