@@ -25,7 +25,6 @@ Slots: TypeAlias = NDArray[np.int32]
 
 NODE_BYTES = 32
 _PRUNE_FROM = 1 << 16
-_LEAST_AHEAD, _MOST_AHEAD = 64, 4096  # slots
 SLOT_COST = PAGE_BYTES + 40  # bytes on disk for each slot in use, its line in an index included
 
 
@@ -38,7 +37,6 @@ class PageFile:
         self._name = name
         self._free: list[int] = []
         self._end = 0
-        self._reserved = 0
         self._nodes = np.zeros((0, NODE_BYTES), dtype=np.uint8)
         self._checked = np.zeros(0, dtype=np.bool_)
         self._pages: dict[int, ref[Page]] = {}  # those that somebody holds, and some that nobody does any more
@@ -53,7 +51,6 @@ class PageFile:
         """Write pages into free slots; the pages themselves stay as they are. Unavailable if the disk is full."""
         slots = self._allocate(len(pages))
         try:
-            self._reserve()
             for start in range(0, len(pages), AT_ONCE):
                 some = pages[start : start + AT_ONCE]
                 words = gather(some)
@@ -138,14 +135,6 @@ class PageFile:
             self._nodes = np.concatenate([self._nodes, np.zeros((room - len(self._nodes), NODE_BYTES), np.uint8)])
             self._checked = np.concatenate([self._checked, np.zeros(room - len(self._checked), np.bool_)])
         self._end = max(self._end, end)
-
-    def _reserve(self) -> None:
-        """Room on disk for all slots and some more: writing into it later costs a tenth of making the file longer."""
-        if self._end > self._reserved:
-            wanted = self._end + min(max(self._end, _LEAST_AHEAD), _MOST_AHEAD)
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self._descriptor, 0, wanted * PAGE_BYTES)
-            self._reserved = wanted
 
     def _write(self, words: Words, slots: Slots) -> None:
         """One call for each run of neighbouring slots."""
