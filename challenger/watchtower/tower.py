@@ -81,6 +81,7 @@ class Tower:
         self.cases: dict[int, Case] = {}
         self.last_error = ""
         self._failed_rounds = 0
+        self._deep = 0, 0  # the last reorganisation that was deeper than it may be: depth, height
         self._failures: dict[int, Alarm] = {}
         self._seen: dict[Path, tuple[int, int]] = {}  # bundles that were looked at: time and size
         self._refused: dict[str, Alarm] = {}
@@ -272,10 +273,14 @@ class Tower:
             yield Alarm(names[event.deposit], kinds.UNKNOWN_SPEND, f"{event.height}:{event.place}", text)
 
     def _reorganised(self, followed: Followed) -> Iterator[Alarm]:
-        for case in self.cases.values():
-            if followed.rewound > case.terms.confirmations:
-                text = f"{followed.rewound} blocks were taken back, the terms promise for {case.terms.confirmations}"
-                yield Alarm(case.registered.name, kinds.REORG, str(followed.height), text)
+        """Deeper than some deposit's terms allow; it stands until as many blocks stand on the new branch."""
+        depths = [Terms.from_json(json.loads(d.terms)).confirmations for d in self.store.deposits()]
+        if depths and followed.rewound > min(depths):
+            self._deep = followed.rewound, followed.height
+        depth, height = self._deep
+        if depth and followed.height < height + depth:
+            text = f"{depth} blocks were taken back at {height}, the terms promise for {min(depths)}"
+            yield Alarm("", kinds.REORG, str(height), text)
 
     def _doubts(self, case: Case) -> Iterator[Alarm]:
         """What is wrong with an open claim."""
