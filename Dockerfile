@@ -12,7 +12,8 @@ RUN (command -v make && python3 -c 'import ensurepip, venv') >/dev/null 2>&1 \
 # Package indexes are trusted by the base's certificates, which an organisation may have added its own to.
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 RUN useradd --create-home --uid 10001 btcl2 \
- && install -d -o btcl2 -g btcl2 /srv/btc-l2 /srv/story /var/lib/btc-l2 /run/btc-l2
+ && install -d -o btcl2 -g btcl2 /srv/btc-l2 /srv/story /var/lib/btc-l2 /run/btc-l2 \
+      /srv/parties/olga /srv/parties/alice /srv/parties/bob
 
 # Dependencies come before the sources: a change of the sources does not fetch them again.
 FROM prepared AS built
@@ -46,6 +47,7 @@ FROM prepared AS package
 COPY --from=built --chown=btcl2:btcl2 /srv/btc-l2 /srv/btc-l2
 USER btcl2
 WORKDIR /srv/btc-l2
+ENV PATH=/srv/btc-l2/.venv/bin:$PATH
 VOLUME /var/lib/btc-l2
 ENTRYPOINT ["/srv/btc-l2/.venv/bin/btc-l2"]
 CMD ["demo", "fraud"]

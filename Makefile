@@ -9,7 +9,7 @@ COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing
 RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: setup demo test test-long check model docs lock bench bitcoind bitcoind-core matrix oracles guests guests-check clean
+.PHONY: setup demo test test-long check model docs lock bench bitcoind bitcoind-core containers matrix oracles guests guests-check clean
 setup: $(WARM)
 	@:
 
@@ -75,6 +75,10 @@ oracles: setup
 # Bitcoin Core, built from the source package of py-bitcoinkernel into .cache/bitcoind-core (docs/nodes.md).
 bitcoind-core: setup
 	@$(BIN)/python -m regtest.core_build --jobs $(JOBS)
+
+# Images of node and package on a base made of Debian's packages (docs/containers.md); needs docker.io, mmdebstrap, dockerd.
+containers: setup
+	@$(BIN)/python -m regtest.container_image
 
 # Ten thousand games and more against falsehoods of each kind (docs/spec/matrix.md); the table is out/matrix.txt.
 matrix: setup

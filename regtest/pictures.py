@@ -18,17 +18,24 @@ _FONT = "font-family='system-ui, sans-serif' font-size='12'"
 
 
 def draw_played(rows: Sequence[Row], txs: Mapping[str, Transaction]) -> str:
-    """Each transaction a box in the order of confirmation; lines lead from it to those that spend its outputs."""
+    """Each transaction a box, each game a block of lines; curves lead from a box to those that spend its outputs."""
     colours = _colours(rows)
-    places = {row["name"]: _place(k) for k, row in enumerate(rows)}
+    games: dict[str, list[str]] = {}
+    for row in rows:
+        games.setdefault(_game(row["name"]), []).append(row["name"])
+    places, titles, top = dict[str, tuple[int, int]](), list[str](), 10
+    for game, members in games.items():
+        titles.append(_text(10, top + 12, f"{game}'s game" if game else "deposit and claim", "#666"))
+        for k, name in enumerate(members):
+            places[name] = _place(k, top + 20)
+        top += 36 + (HIGH + DOWN) * -(-len(members) // PER_LINE)
     names = {txs[row["name"]].txid: row["name"] for row in rows}
     lines = [
         _line(places[names[i.prevout.txid]], places[row["name"]], colours[row["by"]])
         for row in rows for i in txs[row["name"]].inputs if i.prevout.txid in names
     ]  # fmt: skip
     boxes = [_box(places[row["name"]], row, colours[row["by"]]) for row in rows]
-    height = 30 + (max((y for _, y in places.values()), default=0) + HIGH)
-    return _document(PER_LINE * (WIDE + ACROSS) + 20, height, [*lines, *boxes])
+    return _document(PER_LINE * (WIDE + ACROSS) + 20, top, [*titles, *lines, *boxes])
 
 
 def draw_timeline(rows: Sequence[Row]) -> str:
@@ -71,8 +78,15 @@ def _colours(rows: Iterable[Row]) -> dict[str, str]:
     return {party: _COLOURS[min(k, len(_COLOURS) - 1)] for k, party in enumerate(parties)}
 
 
-def _place(index: int) -> tuple[int, int]:
-    return 10 + (index % PER_LINE) * (WIDE + ACROSS), 10 + (index // PER_LINE) * (HIGH + DOWN)
+def _game(name: str) -> str:
+    """Whose game it belongs to: `alice/step`, `challenge.alice`; empty for what is about all."""
+    head, slash, _ = name.partition("/")
+    kind, dot, whose = name.partition(".")
+    return head if slash else whose if dot and kind in ("challenge", "veto") else ""
+
+
+def _place(index: int, top: int) -> tuple[int, int]:
+    return 10 + (index % PER_LINE) * (WIDE + ACROSS), top + (index // PER_LINE) * (HIGH + DOWN)
 
 
 def _line(start: tuple[int, int], end: tuple[int, int], colour: str) -> str:
@@ -87,7 +101,7 @@ def _box(place: tuple[int, int], row: Row, colour: str) -> str:
     x, y = place
     title = escape(f"{row['txid']}: {row['told']}", quote=True)
     facts = f"{row['by']}, block {row['height']}, {row['vbytes']:,} vB"
-    name = row["name"] if len(row["name"]) <= 27 else row["name"][:26] + "…"
+    name = row["name"] if len(row["name"]) <= 24 else row["name"][:23] + "…"
     return (
         f"<g><title>{title}</title><rect x='{x}' y='{y}' width='{WIDE}' height='{HIGH}' rx='5' fill='white' "
         f"stroke='{colour}' stroke-width='1.6'/>{_text(x + 8, y + 18, name, '#222', 'bold')}"

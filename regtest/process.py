@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from btc_l2.chain.protocol import Chain
 from btc_l2.guests import find_guest
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player, Secrets
+from challenger.durable import replace_file
 from challenger.game.solver import Assertion
 from challenger.games import GameLibrary
 from challenger.journal import Journal
@@ -86,6 +87,24 @@ def write_key_file(secrets: Secrets) -> bytes:
 def write_secrets(secrets: Secrets) -> bytes:
     """A party's secret file."""
     return json.dumps({"key": secrets.key.to_bytes().hex(), "one_time": secrets.one_time.hex()}).encode()
+
+
+def prepare(stage: Stage, story: Path, parties: Mapping[str, Path], node: str, cookie: str, zmq: str) -> None:
+    """Write the public files and each party's own, then confirm the vault. Raises Unavailable if a disk refuses."""
+    host, _, port = node.rpartition(":")
+    settings = {n: tower_settings(n, str(story), host, int(port), cookie, stage.start, zmq) for n in parties}
+    try:
+        for name, folder in parties.items():
+            secrets = stage.cast.secrets[name]
+            replace_file(folder / SECRETS, write_secrets(secrets))
+            replace_file(folder / KEY_FILE, write_key_file(secrets))
+            replace_file(folder / TOWER_FILE, settings[name])
+        (story / DEPOSIT_FOLDER).mkdir(exist_ok=True)
+        for name, content in write_story(stage).items():
+            (story / DEPOSIT_FOLDER / name).write_bytes(content)
+    except OSError as error:
+        raise Unavailable(f"cannot write {error.filename}; {error.strerror}; name other folders") from error
+    stage.confirm_vault()
 
 
 def run_party(name: str, chain: Chain, story: Path, data: Path) -> Iterator[dict[str, Any]]:
