@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import typer
 
-from btc_l2.cli import cost, demo, dispute, doctor, regtest, script, signer, version, vm, watchtower
+from btc_l2.cli import coordinator, cost, demo, dispute, doctor, regtest, script, signer, version, vm, watchtower
 from taproot.errors import BtcL2Error
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(script.app, name="script")
 app.add_typer(demo.app, name="demo")
 app.add_typer(dispute.app, name="dispute")
 app.add_typer(signer.app, name="signer")
+app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(vm.app, name="vm")
 app.add_typer(watchtower.app, name="watchtower")
 app.add_typer(regtest.app, name="regtest")

@@ -11,7 +11,7 @@ import pytest
 
 from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.ceremony import Ceremony, begin
-from challenger.presign.coordinator.attendance import announce, attend, fetch, find_proposals, identities
+from challenger.presign.coordinator.attendance import announce, attend, exchange_all, fetch, find_proposals, identities
 from challenger.presign.coordinator.client import Mail
 from challenger.presign.coordinator.proof import verify_proof
 from challenger.presign.coordinator.server import CoordinatorServer
@@ -151,3 +151,27 @@ def test_a_hundred_true_deposits_at_once(table: Table, server: CoordinatorServer
         for three in jobs:
             first, *others = [job.result() for job in three]
             assert all(signed == first for signed in others) and len(first) > 20
+
+
+def test_files_of_the_signer_commands_go_by_mail(table: Table, server: CoordinatorServer) -> None:
+    """What a person does is done by hand; `exchange_all` carries the files."""
+    begin(table.desks["alice"], DEPOSITOR, OutPoint(sha256(b"deposit"), 3), DEADLINE)
+
+    def exchange() -> None:
+        for _ in range(2):
+            for name in MEMBERS:
+                exchange_all(table.desks[name], mail_of(server, table, name))
+
+    exchange()
+    for name in MEMBERS:
+        table.seat(name).give_keys(outpoints_of(table.policy, name))
+    exchange()
+    for name in MEMBERS:
+        agree(table.seat(name))
+    for _ in range(4):
+        table.sign()
+        exchange()
+    signatures = [table.seat(name).signatures() for name in MEMBERS]
+    assert signatures[0] == signatures[1] == signatures[2]
+    table.now = DEADLINE + 1.0
+    assert exchange_all(table.desks["bob"], mail_of(server, table, "bob")) == {}

@@ -11,16 +11,17 @@ call once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from challenger.durable import make_folder, replace_file, write_once
-from challenger.presign.ceremony.agreement import Outpoints
+from challenger.presign.ceremony.agreement import Outpoints, Plan
 from challenger.presign.ceremony.ceremony import Ceremony, receive
 from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.seat import Desk
-from challenger.presign.ceremony.store import CEREMONIES, EVIDENCE, Files
+from challenger.presign.ceremony.store import CEREMONIES, EVIDENCE, Files, ceremony_folders
 from challenger.presign.coordinator.client import Log, Mail
 from challenger.presign.coordinator.proof import CoordinatorFault
 from challenger.presign.coordinator.wire import Envelope
@@ -50,7 +51,29 @@ def find_proposals(desk: Desk, mail: Mail) -> list[bytes]:
     """
     lobby = fetch(desk, mail, lobby_of(desk.policy))
     keep(desk, lobby_of(desk.policy), lobby)
-    return [_receive(desk, envelope)[1].ceremony for envelope in lobby.entries]
+    found = []
+    for envelope in lobby.entries:
+        with suppress(TimedOut):  # one whose deadline is over concerns nobody any more
+            found.append(_receive(desk, envelope)[1].ceremony)
+    return found
+
+
+def exchange_all(desk: Desk, mail: Mail) -> dict[bytes, int]:
+    """Own files to the others and theirs here, for every ceremony that is not over; entries of each log by its id.
+
+    What a person does is left to him: keys, review, signatures are the commands of the file ceremony.
+    """
+    for folder in ceremony_folders(desk.home):
+        proposed = _seat(desk, bytes.fromhex(folder.name)).proposed
+        if proposed.sender == desk.name and Plan.of(proposed).deadline > desk.now():
+            announce(desk, mail, proposed)
+    ids = dict.fromkeys(find_proposals(desk, mail))
+    return {ceremony: exchange(desk, mail, ceremony).head.number for ceremony in ids}
+
+
+def exchange(desk: Desk, mail: Mail, ceremony: bytes) -> Log:
+    """Take in all messages of a ceremony, post all own files that are not there yet."""
+    return _exchange(desk, mail, ceremony, fetch(desk, mail, ceremony))
 
 
 def attend(
