@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 from btc_l2.zkvm.fast import ALL_PAGES, run
 from btc_l2.zkvm.layout import PAGE_BYTES
+from btc_l2.zkvm.page import Page
 from btc_l2.zkvm.pagefile import SLOT_COST, PageFile
 from btc_l2.zkvm.snapshot_index import SnapshotFolder
 from btc_l2.zkvm.snapshots import Snapshot, Snapshots
@@ -37,6 +39,7 @@ _RECENT_BYTES = 32 << 20  # of pages in memory that states asked for lately may 
 _RECENT = 8
 
 Progress = Callable[[int], None]
+Taken: TypeAlias = tuple[Snapshot, list[Page]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,19 +105,22 @@ class Trace:
     def run(self, max_steps: int | None = None, progress: Progress | None = None, keep_end: bool = True) -> int:
         """Run on until the exit, or until `max_steps` steps in all are made; the number of steps made in all.
 
-        `progress` is called with that number at every snapshot. In a folder the end is kept too (with `keep_end` false
-        only the exit). Unavailable if the snapshots find no room; the trace is then as long as at the last one.
+        `progress` is called with that number before every snapshot, when the one before it is there. In a folder the
+        end is kept too (with `keep_end` false only the exit). Unavailable if the snapshots find no room; the trace is
+        then as long as at the last one.
         """
+        with _Shadow(self) as shadow:
+            while not self._last.machine.exited and (max_steps is None or self.steps < max_steps):
+                end = self._last
+                to_snapshot = self._every - end.position % self._every
+                wanted = to_snapshot if max_steps is None else min(to_snapshot, max_steps - end.position)
+                ahead = _ahead(end, wanted, self._max_pages)
+                shadow.settle(ahead)
+                if progress is not None:
+                    progress(ahead.position)
+                if ahead.position - end.position == to_snapshot:
+                    shadow.begin()
         end = self._last
-        while not end.machine.exited and (max_steps is None or end.position < max_steps):
-            to_snapshot = self._every - end.position % self._every
-            wanted = to_snapshot if max_steps is None else min(to_snapshot, max_steps - end.position)
-            ahead = _ahead(end, wanted, self._max_pages)
-            if ahead.position - end.position == to_snapshot:
-                ahead = self._keep(ahead)
-            self._end = end = ahead
-            if progress is not None:
-                progress(end.position)
         kept = end.position == (end.origin.position if end.origin else 0)
         if self._folder is not None and not kept and (keep_end or end.machine.exited):
             self._end = end = self._keep(end)
@@ -251,8 +257,13 @@ class Trace:
 
     def _keep(self, state: _State, pinned: bool = False) -> _State:
         """Take a snapshot of a state, as of now the end; the same state, its pages in the file."""
-        snapshots = self._kept
-        snapshot, pages = snapshots.take(state.position, state.machine, pinned)
+        taken = self._kept.take(state.position, state.machine, pinned)
+        state.machine.memory.track()
+        return self._add(taken, state)
+
+    def _add(self, taken: Taken, state: _State) -> _State:
+        """Append a snapshot that was taken; `state`, a later one or the same, has changed from it since then."""
+        snapshots, (snapshot, pages) = self._kept, taken
         try:
             if self._folder is not None:
                 self._folder.append(snapshot)
@@ -261,9 +272,14 @@ class Trace:
             raise
         snapshots.add(snapshot)
         snapshots.file.hand_over(pages, snapshot.slots)
-        state.machine.memory.track()
         self._thin()
         return _State(state.position, state.machine, snapshot)
+
+    def _fall_back(self) -> None:
+        """Make the last snapshot, or the start, the end."""
+        self._end = None
+        self._recent.clear()
+        self._end = self._state_of(self._kept.before(1 << 64))
 
     def _thin(self) -> None:
         snapshots = self._kept
@@ -278,6 +294,45 @@ class Trace:
     def _too_much(self, snapshots: Snapshots) -> bool:
         most = MAX_SNAPSHOTS if snapshots.file.used * SLOT_COST <= self._disk_limit else LEAST_SNAPSHOTS
         return len(snapshots) > most and self._every < snapshots.kept[-1].position
+
+
+class _Shadow:
+    """Takes a snapshot of the trace's end in another thread while the run goes on: neither hashing nor writing needs
+    the interpreter lock. Between `begin` and `settle` nothing but running is done with the end.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._worker = ThreadPoolExecutor(max_workers=1)
+        self._taken: Future[Taken] | None = None
+
+    def __enter__(self) -> _Shadow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._worker:
+            self.settle(self._trace._last)
+
+    def begin(self) -> None:
+        """Start to take the snapshot; the end counts its changes from there on."""
+        end = self._trace._last
+        frozen = end.machine.copy()
+        frozen.memory.track()
+        frozen.memory.changed = end.machine.memory.changed
+        end.machine.memory.track()
+        self._taken = self._worker.submit(self._trace._kept.take, end.position, frozen, False)
+
+    def settle(self, end: _State) -> None:
+        """`end`, which goes on from the last one, is the trace's end, once the snapshot that was begun is there.
+
+        Unavailable if that finds no room: then the trace ends at the snapshot before it.
+        """
+        taken, self._taken = self._taken, None
+        try:
+            self._trace._end = end if taken is None else self._trace._add(taken.result(), end)
+        except Unavailable:
+            self._trace._fall_back()
+            raise
 
 
 def _ahead(state: _State, steps: int, max_pages: int) -> _State:

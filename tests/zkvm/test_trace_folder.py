@@ -254,8 +254,8 @@ trace.run(progress=lambda steps: print(steps, flush=True))
 """
 
 
-def test_after_kill_9_no_more_than_one_interval_is_lost(tmp_path: Path) -> None:
-    """Twice, the second time on what the first has left; thinning happens on the way."""
+def test_after_kill_9_no_more_than_two_intervals_are_lost(tmp_path: Path) -> None:
+    """The one that is running and the one being kept. Twice, on what the first has left; thinning happens on the way."""
     for lines in (70, 150):
         process = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -264,7 +264,7 @@ def test_after_kill_9_no_more_than_one_interval_is_lost(tmp_path: Path) -> None:
         told += [int(line) for line in process.stdout.read().split()]
         process.wait()
         trace = Trace(endless(), directory=tmp_path)
-        assert trace.steps >= max(told)
+        assert trace.steps >= max(step for step in told if step < max(told))  # told when the one before it was kept
         trace.close()
     fresh = Trace(endless())
     fresh.run(trace.steps)
