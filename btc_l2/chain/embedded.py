@@ -27,6 +27,7 @@ from taproot.tx import P2A_SCRIPT, OutPoint, Transaction
 from taproot.units import MIN_RELAY_FEE_RATE
 
 _TRIAL_NONCES = 1 << 31  # extra nonces from here on are for blocks that must fail
+_BLOCKS_AT_HAND = 32  # everybody who follows the chain reads the last ones again and again
 
 
 class EmbeddedChain:
@@ -189,6 +190,7 @@ class EmbeddedChain:
         """A kernel and a view that know the genesis block only."""
         shutil.rmtree(self._kernel_folder, ignore_errors=True)
         self._state = Chainstate(self._kernel_folder)
+        self._at_hand: dict[bytes, Block] = {}
         self._index, self._view = ChainIndex(), CoinView()
         self._mempool = Mempool(self._index, self._view, self._standard)
         self._connect(Block.from_bytes(self._state.genesis(), 0))
@@ -198,10 +200,16 @@ class EmbeddedChain:
             self._apply(raw, self._state.process(raw))
 
     def _read(self, block_hash: bytes) -> Block:
+        known = self._at_hand.get(block_hash)
+        if known is not None:
+            return known
         found = self._state.block_by_hash(block_hash)
         if found is None:
             raise InvalidInput(f"no block {block_hash[::-1].hex()} on this chain")
-        return Block.from_bytes(found[1], found[0])
+        block = self._at_hand[block_hash] = Block.from_bytes(found[1], found[0])
+        if len(self._at_hand) > _BLOCKS_AT_HAND:
+            del self._at_hand[next(iter(self._at_hand))]
+        return block
 
     def _mine_one(self, txs: Sequence[Transaction], fees: int, script_pubkey: bytes) -> bytes:
         raw = self._assemble(txs, fees, script_pubkey, self._log.generation)

@@ -206,6 +206,29 @@ def test_a_challenger_who_replaces_his_choice_is_answered_on_the_one_that_confir
     check_invariant(stage, ending)
 
 
+def test_a_choice_replaced_after_its_answer_was_shown_gets_no_second_signature_of_a_key(
+    make_stage: MakeStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beyond what the terms promise (docs/spec/graph.md, Clock): D blocks are replaced, with another access in them."""
+    stage = make_stage(blobsum_plot(objectors=("alice",), route=("choose.0", "ask.fetch"), silent={"bob": ("fan",)}),
+                       None, WatchedChain)  # fmt: skip
+    stage.confirm_vault()
+    tick_until(stage, "alice/ask.fetch", 1)
+    act(stage)
+    chain, key, graph = stage.chain, stage.cast.secrets["alice"].key, stage.bundle.graph
+    other = graph.assemble("alice/ask.register", stage.bundle.signatures, {"alice": lambda m: sign_schnorr(key, m)})
+    chain.mine(D)
+    assert "alice/fetch.open" in stage.players[0].tick()
+    chain.invalidate(chain.block(chain.tip().height - D + 1).hash)
+    chain.mine_block([other])
+    chain.mine(D)
+    with caplog.at_level("WARNING"):
+        assert stage.players[0].tick() == []
+    assert [step.name for step in stage.players[0].wanted] == ["alice/register.open"]
+    assert "already signed another value" in caplog.text
+    check_single_use(stage, chain.sent)
+
+
 # ---- another witness under the same txid --------------------------------------------------------------------------
 
 
@@ -256,14 +279,22 @@ def test_every_move_shown_in_the_mempool_is_swapped_for_another_in_the_block(mak
 
 
 def reorganise(stage: Stage, depth: int, empty: bool) -> None:
-    """The last `depth` blocks are replaced by as many others, the first of them with everything or with nothing."""
+    """The last `depth` blocks give way to a longer branch, its first block with everything or with nothing.
+
+    Longer, as nodes follow the most work. With the same length and the first block empty, after every block, nothing
+    would ever come to depth 2: that is censorship, which no delay outlasts.
+    """
     chain = stage.chain
     chain.invalidate(chain.block(chain.tip().height - depth + 1).hash)
-    for player in stage.players:
-        player.tick()
-    for k in range(depth):
+    act(stage)
+    for k in range(depth + 1):
         chain.mine_block([]) if empty and k == 0 else chain.mine()
     stage.view.refresh()
+
+
+def act(stage: Stage) -> set[str]:
+    """Every agent acts once, nothing is mined; what was sent."""
+    return {name for player in stage.players for name in player.tick()}
 
 
 def check_depths(ending: Ending, terms_confirmations: int) -> None:
@@ -277,7 +308,7 @@ def check_depths(ending: Ending, terms_confirmations: int) -> None:
 
 
 @pytest.mark.parametrize(("depth", "empty"), [
-    (2, False), pytest.param(2, True, marks=pytest.mark.long), pytest.param(1, True, marks=pytest.mark.long),
+    (2, False), (2, True), pytest.param(1, True, marks=pytest.mark.long),
     pytest.param(1, False, marks=pytest.mark.long),
 ])  # fmt: skip
 @pytest.mark.parametrize("plot", [
@@ -298,6 +329,28 @@ def test_reorganisations_down_to_the_agreed_depth_at_every_move(
     ending = tick_until_done(stage, tick)
     check_single_use(stage, stage.chain.sent)
     assert ending.winner == ("alice" if plot.lie else OPERATOR)
+    check_invariant(stage, ending)
+
+
+def test_what_has_been_answered_is_undone_and_comes_back(make_stage: MakeStage) -> None:
+    """Right after each first sending the last D blocks are replaced: the move that is answered waits again."""
+    stage = make_stage(dispute(), None, WatchedChain)
+    stage.confirm_vault()
+    met: set[str] = set()
+
+    def tick() -> None:
+        new = act(stage) - met
+        if new and stage.view.height > stage.start + 2 * D:
+            reorganise(stage, D, empty=True)
+        else:
+            stage.mine()
+        met.update(new)
+
+    ending = tick_until_done(stage, tick)
+    check_single_use(stage, stage.chain.sent)
+    assert (ending.outcome, ending.winner) == ("disproved", "alice")
+    with pytest.raises(AssertionError, match="alice/"):
+        check_depths(ending, 1)  # it stands in one block with its answer
     check_invariant(stage, ending)
 
 
