@@ -10,7 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from challenger.presign.ceremony.agreement import Messages, Plan
 from challenger.presign.ceremony.ceremony import Ceremony
 from challenger.presign.ceremony.registered import Registered
-from challenger.presign.review import FREE, Freedom, Group, Way, grouped, holdings, locked_by, plain_goal, worst_loss
+from challenger.presign.review import (
+    FREE,
+    Freedom,
+    Group,
+    Holding,
+    Way,
+    grouped,
+    holdings,
+    locked_by,
+    plain_goal,
+    worst_loss,
+)
 from challenger.spoken import words_of
 from taproot.graph import Graph, Kind
 from taproot.presigned import ANYONE
@@ -96,13 +107,14 @@ def _graph_screen(operator: str, graph: Graph, name: str, fee_rate: int, apart: 
     for party, outputs in locked_by(graph).items():
         parts = ", ".join(f"{output} {value:,}" for output, value in outputs.items())
         yield f"{'you lock' if party == name else party + ' locks'} {sum(outputs.values()):,} sat: {parts}"
-    yield from _loss(graph, name, fee_rate)
-    for group in grouped(holdings(graph), apart):
+    told = holdings(graph)
+    yield from _loss(graph, told, name, fee_rate)
+    for group in grouped(told, apart):
         yield ""
         yield from _group_screen(group, graph, fee_rate)
 
 
-def _loss(graph: Graph, name: str, fee_rate: int) -> Iterator[str]:
+def _loss(graph: Graph, told: Sequence[Holding], name: str, fee_rate: int) -> Iterator[str]:
     worst, by = worst_loss(graph, name)
     if by is None:
         yield "you can lose nothing here but the fees of what you send yourself"
@@ -110,13 +122,14 @@ def _loss(graph: Graph, name: str, fee_rate: int) -> Iterator[str]:
     kind = graph.planned(by).kind
     who = graph.planned(by).by
     yield f"YOU CAN LOSE {worst:,} sat: {who} {_DOES[kind]} ({by}); besides, the fees of what you send"
-    yield f"playing one dispute to its end costs you {sum(_own_moves(graph, name)) * fee_rate:,} sat of fees at most"
+    fees = sum(_own_moves(graph, told, name)) * fee_rate
+    yield f"playing one dispute to its end costs you {fees:,} sat of fees at most"
 
 
-def _own_moves(graph: Graph, name: str) -> Iterator[int]:
+def _own_moves(graph: Graph, told: Sequence[Holding], name: str) -> Iterator[int]:
     """As many of his heaviest moves as the terms allow him in one game (vbytes): no branch costs more."""
     terms = graph.contract.terms
-    moves = [way.vbytes for h in holdings(graph) for way in h.ways if way.kind is Kind.MOVE and way.by == name]
+    moves = [way.vbytes for h in told for way in h.ways if way.kind is Kind.MOVE and way.by == name]
     count = terms.operator_moves if graph.contract.parties.operator.name == name else terms.challenger_moves
     yield from sorted(moves, reverse=True)[:count]
 

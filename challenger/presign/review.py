@@ -13,7 +13,7 @@ from taproot.connectors.output import Output, payout_script
 from taproot.graph import Graph, Planned
 from taproot.presigned import ANYONE, Kind, Spend
 from taproot.terms import N_OF_N
-from taproot.tx import P2A_SCRIPT, TxOut
+from taproot.tx import P2A_SCRIPT, TxOut, witness_size
 from taproot.units import SEQUENCE_LOCKTIME_MASK
 
 CHILD_VBYTES = 155  # what pays for a version 3 transaction by its anchor
@@ -65,10 +65,13 @@ class Holding:
 
 def holdings(graph: Graph) -> list[Holding]:
     """Every output of the graph, in its order."""
+    scale, owners = _Scale(graph), _owners(graph)
+    weights = {name: scale.weigh(planned) for name, planned in graph.transactions.items()}
+    goals = {name: tuple(_goals(planned, owners)) for name, planned in graph.transactions.items()}
     return [
         Holding(
-            name, output.value, tuple(_way(graph, graph.planned(spender), name) for spender in graph.spenders(name)),
-            _freedoms(output),
+            name, output.value,
+            tuple(_way(graph.planned(s), name, goals[s], weights[s]) for s in graph.spenders(name)), _freedoms(output),
         )
         for name, output in graph.outputs.items()
     ]  # fmt: skip
@@ -162,14 +165,12 @@ def plain_goal(goal: Goal) -> str:
     return "next turn" if "/" in goal.where else goal.where
 
 
-def _way(graph: Graph, planned: Planned, output: str) -> Way:
+def _way(planned: Planned, output: str, goals: tuple[Goal, ...], weight: int) -> Way:
     at = next(i for i, spend in enumerate(planned.inputs) if spend.output == output)
     beside = tuple((s.output, _delay(s)) for i, s in enumerate(planned.inputs) if i != at)
-    goals = tuple(_goals(graph, planned))
-    vbytes = _weigh(graph, planned) + (0 if planned.free else CHILD_VBYTES)
-    return Way(
-        planned.name, planned.kind, planned.by, _delay(planned.inputs[at]), beside, goals, vbytes, planned.free
-    )
+    vbytes = weight + (0 if planned.free else CHILD_VBYTES)
+    after = _delay(planned.inputs[at])
+    return Way(planned.name, planned.kind, planned.by, after, beside, goals, vbytes, planned.free)
 
 
 def _delay(spend: Spend) -> int:
@@ -177,8 +178,7 @@ def _delay(spend: Spend) -> int:
     return spend.sequence if spend.sequence <= SEQUENCE_LOCKTIME_MASK else 0
 
 
-def _goals(graph: Graph, planned: Planned) -> Iterator[Goal]:
-    owners = _owners(graph)
+def _goals(planned: Planned, owners: Mapping[bytes, str]) -> Iterator[Goal]:
     for index, (out, name) in enumerate(zip(planned.tx.outputs, planned.outputs, strict=True)):
         if planned.free and index == 0:
             yield Goal(FREE, out.value)
@@ -197,19 +197,29 @@ def _where(out: TxOut, owners: Mapping[bytes, str]) -> str:
     return BURN if out.script_pubkey[:1] == b"\x6a" else owners.get(out.script_pubkey, out.script_pubkey.hex())
 
 
-def _weigh(graph: Graph, planned: Planned) -> int:
-    """Virtual bytes with the heaviest leaf that each input allows."""
-    witnesses = {i: _heaviest(graph, spend) for i, spend in enumerate(planned.inputs)}
-    return planned.tx.with_witnesses(witnesses).vbytes
+class _Scale:
+    """Weighs transactions with the heaviest leaf that each input allows."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._outputs = graph.outputs
+        self._known: dict[tuple[str, str | None], tuple[bytes, ...]] = {}
+
+    def weigh(self, planned: Planned) -> int:
+        """Virtual bytes of a transaction, without a child."""
+        return planned.tx.with_witnesses({i: self._heaviest(s) for i, s in enumerate(planned.inputs)}).vbytes
+
+    def _heaviest(self, spend: Spend) -> tuple[bytes, ...]:
+        """A witness of the right size."""
+        key = spend.output, spend.leaf
+        if key not in self._known:
+            output = self._outputs[spend.output]
+            names: Sequence[str] = [spend.leaf] if spend.leaf else list(output.paths)
+            self._known[key] = max((_witness(output, name) for name in names), key=witness_size)
+        return self._known[key]
 
 
-def _heaviest(graph: Graph, spend: Spend) -> tuple[bytes, ...]:
-    output = graph.outputs[spend.output]
-    names: Sequence[str] = [spend.leaf] if spend.leaf else list(output.paths)
-    witnesses = []
-    for name in names:
-        path = output.paths[name]
-        signatures = len(path.parties)
-        items = (bytes(ITEM_BYTES),) * (path.leaf.items - signatures) + (bytes(65),) * signatures
-        witnesses.append((*items, path.leaf.code, output.tree.control_block(name)))
-    return max(witnesses, key=lambda witness: sum(len(item) for item in witness))
+def _witness(output: Output, leaf: str) -> tuple[bytes, ...]:
+    path = output.paths[leaf]
+    signatures = len(path.parties)
+    items = (bytes(ITEM_BYTES),) * (path.leaf.items - signatures) + (bytes(65),) * signatures
+    return (*items, path.leaf.code, output.tree.control_block(leaf))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
+from btc_l2.cli import main
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
 from tests.cli.conftest import Answer, Command
@@ -14,6 +18,14 @@ from tests.cli.conftest import Answer, Command
 TERMS = {"arities": [4, 4]}
 DEPOSITOR = SecretKey(sha256(b"dora"))
 DEPOSIT = "11" * 32 + ":0"
+
+
+def call(*arguments: object) -> Answer:
+    """One command, with what it printed; for fixtures that live longer than a test."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        main.run([str(argument) for argument in arguments])
+    return Answer(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def outpoint(text: str) -> str:
@@ -40,6 +52,7 @@ class Group:
     def run(self, name: str, command: str, *arguments: object, extra: tuple[object, ...] = ()) -> Answer:
         """One command of one person, whatever its exit code."""
         given = ["--home", self.home(name), "--passphrase-file", self.folder / "passphrase"]
+        given += ["--nonces", self.folder / "nonces"] if command == "sign" and "--nonces" not in arguments else []
         return self.call("signer", command, *arguments, *given, *extra)
 
     def ok(self, name: str, command: str, *arguments: object) -> Answer:
@@ -48,11 +61,10 @@ class Group:
         return answer
 
     def set_up(self) -> Group:
-        """Keystores, cards, policy, everybody registers."""
+        """Keystores, cards, policy; everybody registers."""
         passphrase = self.folder / "passphrase"
         passphrase.write_text("correct horse\n")
         passphrase.chmod(0o600)
-        os.environ["BTCL2_NONCES"] = str(self.folder / "nonces")
         for name in self.names:
             self.ok(name, "init", "--name", name, "--scrypt-log2", 14)
             self.ok(name, "export", "--card", "--out", self.folder / f"{name}.card")
@@ -99,7 +111,7 @@ class Group:
             self.ok(name, "sign", "--out", self.stick)
 
     def until_agreed(self) -> Group:
-        self.set_up()
+        """From the proposal on; everybody is registered."""
         self.propose()
         self.share()
         for name in self.names:
