@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btc_l2.chain.protocol import Chain
+from challenger.agents.footing import check_footing
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player
 from challenger.agents.track import Tracker
 from challenger.agents.view import UNKNOWN, Confirmed, View
@@ -159,6 +160,7 @@ class Stage:
 
     def confirm_vault(self) -> None:
         """The depositor publishes `confirm` and pays for it; it is in a block on return."""
+        check_footing(self.chain, self.bundle.graph)
         confirm = self.bundle.graph.assemble("confirm", self.bundle.signatures)
         child = self.wallets[DEPOSITOR].fee_child(confirm, self.chain.estimate_fee())
         self.chain.broadcast([confirm, child])
