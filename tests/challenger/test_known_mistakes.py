@@ -4,8 +4,8 @@ here, shows the damage; what this project does instead refuses the same thing. l
 Elsewhere, with the mistaken variant as the refused input: a key path (tests/taproot/test_connectors.py: "nobody has the
 internal key"), a disproof sent once and never again (tests/regtest/test_agents.py: "what the network loses is sent
 again", "what waits too long is paid more for"), counts of challengers and gates that differ (test_graph.py of taproot:
-funding and games that do not fit), unconfirmed outputs accepted as stake (test_footing.py here), a disproof too large to
-relay (test_cost.py here, tests/chain/test_policy.py).
+funding and games that do not fit), unconfirmed outputs accepted as stake (test_footing.py here), a disproof too
+large to relay (test_cost.py here, tests/chain/test_policy.py).
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ trace.run(progress=lambda steps: print(steps, flush=True))
 
 
 def test_after_kill_9_no_more_than_two_intervals_are_lost(tmp_path: Path) -> None:
-    """The one that is running and the one being kept. Twice, on what the first has left; thinning happens on the way."""
+    """The one that runs and the one being kept. Twice, on what the first has left; thinning happens on the way."""
     for lines in (70, 150):
         process = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
