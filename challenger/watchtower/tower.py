@@ -273,13 +273,13 @@ class Tower:
             yield Alarm(names[event.deposit], kinds.UNKNOWN_SPEND, f"{event.height}:{event.place}", text)
 
     def _reorganised(self, followed: Followed) -> Iterator[Alarm]:
-        """Deeper than some deposit's terms allow; it stands until as many blocks stand on the new branch."""
+        """At least as deep as some deposit's `confirmations`; stands until as many blocks are on the new branch."""
         depths = [Terms.from_json(json.loads(d.terms)).confirmations for d in self.store.deposits()]
-        if depths and followed.rewound > min(depths):
+        if depths and followed.rewound >= min(depths):
             self._deep = followed.rewound, followed.height
         depth, height = self._deep
         if depth and followed.height < height + depth:
-            text = f"{depth} blocks were taken back at {height}, the terms promise for {min(depths)}"
+            text = f"{depth} blocks were taken back at {height}, the terms promise for fewer than {min(depths)}"
             yield Alarm("", kinds.REORG, str(height), text)
 
     def _doubts(self, case: Case) -> Iterator[Alarm]:

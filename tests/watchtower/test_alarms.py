@@ -126,18 +126,20 @@ def test_a_move_that_does_not_confirm_and_its_deadline_are_called_out_once(
     assert cleared(caplog, "deadline.near") == raised(caplog, "deadline.near") >= 1
 
 
-def test_a_reorganisation_deeper_than_the_terms_allow_is_called_out(
+def test_a_reorganisation_as_deep_as_what_agents_answer_is_called_out(
     make_scene: MakeScene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = make_scene()
     scene.until(lambda: scene.confirmed("fan"))
     chain = scene.stage.chain
     scene.look()
-    chain.invalidate(chain.block(chain.tip().height - 3).hash)
-    for _ in range(4):
-        chain.mine_block([])
-    scene.look()
-    assert raised(caplog, "reorg.deep") == 1
+    depth = scene.stage.plot.terms.confirmations
+    for blocks, calls in ((depth - 1, 0), (depth, 1)):
+        chain.invalidate(chain.block(chain.tip().height - blocks + 1).hash)
+        for _ in range(blocks + 1):
+            chain.mine_block([])
+        scene.look()
+        assert raised(caplog, "reorg.deep") == calls
 
 
 def test_a_poor_fee_wallet_is_called_out(make_scene: MakeScene, caplog: pytest.LogCaptureFixture) -> None:
