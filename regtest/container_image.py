@@ -52,6 +52,11 @@ def find_image(engine: Any, target: str) -> str:
     return tag
 
 
+def has_image(engine: Any, target: str) -> bool:
+    """Whether the target's image of the sources as they are now is there."""
+    return _has(engine, f"btc-l2-{target}:{_digest(target)}")
+
+
 def _has(engine: Any, tag: str) -> bool:
     return any(tag in image.tags for image in engine.images.list())
 

@@ -9,6 +9,8 @@ runs has looked at the last one.
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from btc_l2.chain.protocol import Chain
 from regtest.container import COOKIE, DATA, LOGIN, NODE, RPC_PORT, STORY, ZMQ_PORT, NodeContainer, put_files
 from regtest.container_image import PYTHON, find_image
+from regtest.engine import APIError
 from regtest.party import OPERATOR
 from regtest.process import (
     DEPOSIT_FOLDER,
@@ -31,10 +34,25 @@ from regtest.story import Ending, Stage
 from taproot.errors import TimedOut, Unavailable
 from taproot.presigned import ANYONE
 
+log = logging.getLogger(__name__)
+
 LOOK_LIMIT = 240.0  # seconds in which a party looks at a block; the first time it checks the whole bundle
 MOST_BLOCKS = 800
 _PAUSE = 0.05
-_ASK_STATUS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9481/status', timeout=5).read().decode())"
+# Runs beside a watchtower, in its container, where its page can be read: each new height on a line.
+_TELL_HEIGHTS = """
+import json, time, urllib.request
+last = -1
+while True:
+    try:
+        height = json.load(urllib.request.urlopen("http://127.0.0.1:9481/status", timeout=5))["height"]
+    except (OSError, ValueError):
+        height = -1
+    if height != last:
+        print(height, flush=True)
+    last = height
+    time.sleep(0.1)
+"""
 
 
 class ContainerStory:
@@ -44,6 +62,7 @@ class ContainerStory:
         self.node, self.stage = node, stage
         self.parties: dict[str, Any] = {}
         self.stopped: set[str] = set()
+        self._heights: dict[str, int] = {}  # of watchtowers
         self._image = find_image(node.run.engine, "package")
         self._told = node.run.volume("story")
         self._write_story()
@@ -63,8 +82,8 @@ class ContainerStory:
             tmpfs={"/tmp": ""}, environment={"HOME": "/tmp"},
         )  # fmt: skip
         put_files(container, DATA, self._private(name))
-        container.start()
         self.parties[name] = container
+        self._run(name)
 
     def is_tower(self, name: str) -> bool:
         """Whether it is a watchtower."""
@@ -77,8 +96,8 @@ class ContainerStory:
 
     def revive(self, name: str) -> None:
         """The same container again, with the same volume."""
-        self.parties[name].start()
         self.stopped.discard(name)
+        self._run(name)
 
     def stop(self, name: str) -> None:
         """It ends and stays away."""
@@ -113,10 +132,25 @@ class ContainerStory:
     def seen(self, name: str) -> int:
         """Height of the last block that the party says it has looked at; -1 before it says anything."""
         if self.is_tower(name):
-            code, said = self.parties[name].exec_run([PYTHON, "-c", _ASK_STATUS])
-            return int(json.loads(said)["height"]) if code == 0 else -1
+            return self._heights.get(name, -1)
         said = self.parties[name].logs(stdout=True, stderr=False, tail=1).decode(errors="replace")
         return int(json.loads(said)["height"]) if said.startswith("{") else -1
+
+    def _run(self, name: str) -> None:
+        """Start the container; of a watchtower, listen to its heights."""
+        self.parties[name].start()
+        if self.is_tower(name):
+            self._heights[name] = -1
+            threading.Thread(target=self._listen, args=(name,), daemon=True).start()
+
+    def _listen(self, name: str) -> None:
+        """Until the container ends."""
+        try:
+            _code, said = self.parties[name].exec_run([PYTHON, "-c", _TELL_HEIGHTS], stream=True)
+            for line in said:
+                self._heights[name] = int(line.split()[-1])
+        except (APIError, OSError, ValueError) as error:
+            log.info("container.deaf name=%s reason=%s", name, error)
 
     def _command(self, name: str) -> list[str]:
         if self.is_tower(name):
@@ -142,7 +176,7 @@ class ContainerStory:
         container = self.parties[name]
         container.reload()
         if container.status == "exited":
-            words = container.logs(stdout=False, tail=3).decode(errors="replace").strip()
+            words = container.logs(tail=3).decode(errors="replace").strip()
             raise Unavailable(f"the container of {name} ended: {words or 'without a word'}; see its files")
 
 

@@ -111,7 +111,7 @@ def run_party(name: str, chain: Chain, story: Path, data: Path) -> Iterator[dict
     """Play for ever; yields after each look. Raises InvalidInput for files that do not fit, as `Bundle.load` does."""
     library = GameLibrary()
     bundle = Bundle.load(story / BUNDLE, library.scripts)
-    player = make_player(name, chain, bundle, library, _read_story(story, bundle), data)
+    player = make_player(name, chain, bundle, library, read_story(story, bundle), data)
     seen = -1
     while True:
         try:
@@ -155,7 +155,8 @@ def _plain(value: Any) -> Any:
     return {k: list(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _read_story(folder: Path, bundle: Bundle) -> Story:
+def read_story(folder: Path, bundle: Bundle) -> Story:
+    """What `write_story` has written, with the bundle's terms. Raises InvalidInput for anything else."""
     told = _read(folder / STORY)
     try:
         plot = {name: told[name] for name in _PLOT}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regtest.container import NodeContainer
-from regtest.container_image import find_image
+from regtest.container_image import TARGETS, has_image
 from regtest.engine import connect_engine
 from taproot.errors import Unavailable
 
@@ -18,8 +18,9 @@ def engine() -> Any:
     """An engine with both images."""
     try:
         connected = connect_engine()
-        for target in ("node", "package"):
-            find_image(connected, target)
+        missing = [target for target in TARGETS if not has_image(connected, target)]
+        if missing:
+            raise Unavailable(f"no image of {' and '.join(missing)} for these sources: run `make containers`")
     except Unavailable as error:
         pytest.skip(str(error))
     return connected
