@@ -26,8 +26,10 @@ SECTIONS = {
     "scripts": "Scripts",
     "costs": "Costs on chain",
     "presign": "Presigning a deposit",
+    "ceremony": "Presigning by files, one signer of several",
     "peers": "The machine beside a peer",
     "chain": "Chains",
+    "watchtower": "The watchtower",
     "stories": "The demo",
     "suite": "The default tests",
 }

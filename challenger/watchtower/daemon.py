@@ -14,7 +14,8 @@ from challenger.durable import locked, make_folder
 from challenger.watchtower.notice import Notices
 from challenger.watchtower.pages import Pages, PageServer
 from challenger.watchtower.phase import find_phase
-from challenger.watchtower.tower import Orders, Tower
+from challenger.watchtower.orders import Orders
+from challenger.watchtower.tower import Tower
 
 log = logging.getLogger(__name__)
 _MISSED_LOOKS = 3  # after which `/healthz` says that the tower is not well

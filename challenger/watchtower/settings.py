@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from challenger.agents.budget import Limits
-from challenger.watchtower.tower import Orders
+from challenger.watchtower.orders import Orders
 from taproot.errors import InvalidInput, Unavailable
 
 PREFIX = "BTCL2_WATCHTOWER_"

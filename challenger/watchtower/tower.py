@@ -11,11 +11,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from btc_l2.chain.protocol import Chain, Rejected
-from challenger.agents.budget import Limits
 from challenger.agents.player import Secrets
 from challenger.agents.wallet import Wallet
 from challenger.games import GameLibrary
@@ -27,6 +25,7 @@ from challenger.watchtower.fault import fault_point
 from challenger.watchtower.follow import Followed, Follower
 from challenger.watchtower.index import output_rows, transaction_rows
 from challenger.watchtower.metrics import Metrics
+from challenger.watchtower.orders import Orders
 from challenger.watchtower.phase import is_at_work
 from challenger.watchtower.program import BUNDLE, CLAIM, load_program, read_description
 from challenger.watchtower.relay import NodeUnavailable, RoundChain
@@ -38,27 +37,6 @@ from taproot.terms import Terms
 
 log = logging.getLogger(__name__)
 STORE = "tower.db"
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What the tower is to do: who it is, where its files are, when it calls for help, what it may spend.
-
-    `stuck`, `deadline` are blocks, `coins` fee coins of `coin` sat each that it keeps ready (0: it never splits).
-    """
-
-    party: str
-    deposits: Path
-    state: Path
-    start: int = 0
-    stuck: int = 3
-    deadline: int = 6
-    outage: int = 3  # failed rounds in a row
-    limits: Limits = field(default_factory=lambda: Limits(patience=3))
-    coins: int = 0
-    coin: int = 200_000
-    object_to_unknown: bool = True
-    dry_run: bool = False
 
 
 class Tower:

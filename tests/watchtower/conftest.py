@@ -15,8 +15,9 @@ from btc_l2.chain.protocol import Chain
 from challenger.agents.player import Secrets
 from challenger.games import GameLibrary
 from challenger.watchtower.announcement import announce
+from challenger.watchtower.orders import Orders
 from challenger.watchtower.program import BUNDLE, CLAIM, Program
-from challenger.watchtower.tower import Orders, Tower
+from challenger.watchtower.tower import Tower
 from regtest.party import OPERATOR
 from regtest.plot import Plot
 from regtest.story import Stage

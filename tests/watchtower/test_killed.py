@@ -22,8 +22,9 @@ from challenger.journal import Journal
 from challenger.presign.bundle import Bundle
 from challenger.watchtower import fault
 from challenger.watchtower.announcement import announce
+from challenger.watchtower.orders import Orders
 from challenger.watchtower.program import BUNDLE, CLAIM, Program
-from challenger.watchtower.tower import Orders, Tower
+from challenger.watchtower.tower import Tower
 from regtest.party import OPERATOR
 from regtest.story import Stage
 from regtest.workshop import Workshop
