@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from btc_l2.chain.answers import understood
 from btc_l2.chain.bitcoinlib_rpc import NodeError, NodeRpc
 from btc_l2.chain.block import Block
 from btc_l2.chain.index import ChainIndex
@@ -59,6 +60,7 @@ def connect(
     return RpcChain(NodeRpc(host, port or DEFAULT_PORTS[network], *login), network, scan_from)
 
 
+@understood
 class RpcChain:
     """`Chain` over a node; see `connect`."""
 
@@ -297,7 +299,10 @@ def _raw_descriptor(script_pubkey: bytes) -> str:
 
 
 def _sats(amount: Decimal | int) -> Sats:
-    return Sats(int(Decimal(amount) * COIN))
+    value = Decimal(amount) * COIN
+    if not 0 <= value <= MAX_MONEY:  # before int(), which would write out any exponent
+        raise ValueError(f"{amount} is no amount of bitcoin")
+    return Sats(int(value))
 
 
 def _display(hash_bytes: bytes) -> str:

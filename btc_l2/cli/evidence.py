@@ -43,7 +43,7 @@ def read_evidence(folder: Path) -> Evidence:
     result, rows = _read(folder / "result.json"), _read(folder / "transactions.json")
     try:
         return Evidence(dict(result), tuple(_played(row) for row in rows))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VerificationFailed(f"{folder} holds no story; {error}; write it anew with `demo … --out`") from error
 
 
@@ -60,5 +60,5 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text())
     except OSError as error:
         raise Unavailable(f"cannot read {path}; {error.strerror}; make it with `btc-l2 demo … --out FOLDER`") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VerificationFailed(f"{path} is no JSON ({error}); write it anew with `demo … --out`") from error

@@ -139,12 +139,10 @@ def test_a_hundred_true_deposits_at_once(table: Table, server: CoordinatorServer
     for name in MEMBERS:
         assert find_proposals(table.desks[name], mail_of(server, table, name)) == ids
 
+    mails = {name: mail_of(server, table, name) for name in MEMBERS}
+
     def sign(name: str, ceremony: bytes) -> dict[bytes, bytes]:
-        mail = mail_of(server, table, name)
-        try:
-            return attend(table.desks[name], mail, ceremony, outpoints_of(table.policy, name), agree, 300.0)
-        finally:
-            mail.close()
+        return attend(table.desks[name], mails[name], ceremony, outpoints_of(table.policy, name), agree, 300.0)
 
     with ThreadPoolExecutor(24) as pool:
         jobs = [[pool.submit(sign, name, ceremony) for name in MEMBERS] for ceremony in ids]

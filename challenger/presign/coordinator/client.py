@@ -38,7 +38,7 @@ from taproot.errors import InvalidInput, Refused, TimedOut, Unavailable, Verific
 from taproot.keys import SecretKey
 
 MOST_ANSWER_BYTES = 64 << 20
-ATTEMPTS = 5
+ATTEMPTS = 7  # in 6 seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,10 @@ class Log:
 
 @dataclass(slots=True)
 class Mail:
-    """A member's connection to one coordinator; safe for threads, one request at a time."""
+    """A member's connection to one coordinator: one for all his ceremonies, safe for threads, one request at a time.
+
+    (His counter only grows, and evidence relies on that; two connections of one member would get in each other's way.)
+    """
 
     url: str
     coordinator: bytes  # its x-only key, registered like the members'
@@ -167,12 +170,12 @@ class Mail:
         with self._lock:
             for attempt in range(ATTEMPTS):
                 said = self._try(method, path, body)
-                if said is None or said.answer.status in (429, 503):
-                    self.sleep(0.05 * 2**attempt)
-                elif said.answer.status != 409:
-                    return said
-                else:
+                if said is not None and said.answer.status == 409:  # another process of this member, or a restart
                     self._counter = max(self._counter, _number(said.answer))
+                    said = self._try(method, path, body)
+                if said is not None and said.answer.status not in (409, 429, 503):
+                    return said
+                self.sleep(0.05 * 2**attempt)
         raise Unavailable(f"no coordinator answers at {self.url}; ask whoever runs it, or go on by files")
 
     def _try(self, method: str, path: str, body: bytes) -> Said | None:

@@ -1,0 +1,57 @@
+"""`make fuzz`: every target in a process of its own, for its share of the time; ends with 1 if one found something.
+
+    python -m tests.fuzz [--seconds 900] [--megabytes 1024] [TARGET…]
+
+Findings are left in out/fuzz/TARGET; the table on stdout has runs and the peak of memory of each target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fuzz.targets import TARGETS
+
+OUT = Path("out") / "fuzz"
+
+
+def main() -> int:
+    """Run all targets; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=900, help="in all; ten minutes at least are a long run")
+    parser.add_argument("--megabytes", type=int, default=1024, help="a target may use")
+    parser.add_argument("targets", nargs="*", choices=[[], *TARGETS], help="default: all")
+    given = parser.parse_args()
+    names = given.targets or list(TARGETS)
+    share = max(1, given.seconds // len(names))
+    print(f"{'target':<20}{'seconds':>8}{'inputs':>12}{'peak MB':>9}  result", flush=True)
+    found = [name for name in names if _has_findings(name, share, given.megabytes)]
+    return int(bool(found))
+
+
+def _has_findings(name: str, seconds: int, megabytes: int) -> bool:
+    folder = OUT / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("found-*"):
+        old.unlink()
+    command = [sys.executable, "-m", "tests.fuzz.one", name, str(seconds), str(megabytes), str(folder)]
+    with (folder / "log.txt").open("w") as log:
+        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+    said = (folder / "log.txt").read_text(errors="replace")
+    found = code != 0 or any(folder.glob("found-*"))
+    result = f"FOUND, see {folder}" if found else "nothing found"
+    runs, peak = _stat(said, "number_of_executed_units"), _stat(said, "peak_rss_mb")
+    print(f"{name:<20}{seconds:>8}{runs:>12}{peak:>9}  {result}", flush=True)
+    return found
+
+
+def _stat(text: str, name: str) -> str:
+    found = re.findall(rf"stat::{name}:\s*(\d+)", text)
+    return found[-1] if found else "?"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
