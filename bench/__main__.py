@@ -27,6 +27,7 @@ SECTIONS = {
     "costs": "Costs on chain",
     "presign": "Presigning a deposit",
     "ceremony": "Presigning by files, one signer of several",
+    "coordinator": "Presigning over HTTP",
     "peers": "The machine beside a peer",
     "chain": "Chains",
     "watchtower": "The watchtower",

@@ -76,7 +76,7 @@ class Seat:
 
     def absent(self, round_: Round, attempt: int) -> list[str]:
         """Those whose file of a round is not here."""
-        here = self.files.of(round_, attempt)
+        here = self.files.senders(round_, attempt)
         return [name for name in self.desk.policy.names if name not in here]
 
     def need(self, round_: Round, attempt: int) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,42 +26,55 @@ KEYSTORE, POLICY, CEREMONIES, EVIDENCE = "keystore.json", "policy.json", "ceremo
 AGREED, SIGNATURES, RESTORED = "agreed.json", "signatures.bin", "restored"
 
 
-@dataclass(slots=True)
+Place = tuple[Round, int, str]  # round, attempt, sender
+
+
 class Files:
-    """The folder of one ceremony."""
+    """The folder of one ceremony; a contribution is read when it is asked for."""
 
-    folder: Path
-    _known: dict[tuple[Round, int, str], Contribution] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Read what is there. Raises VerificationFailed for a damaged file."""
-        if self.folder.is_dir():
-            for path in sorted(self.folder.glob("*.*.*.json")):
-                self._remember(self._read(path))
+    def __init__(self, folder: Path) -> None:
+        """Raises VerificationFailed for a name that no contribution has."""
+        self.folder = folder
+        paths = sorted(folder.glob("*.*.*.json")) if folder.is_dir() else []
+        self._places = {_place_of(path): path for path in paths}
+        self._read: dict[Place, Contribution] = {}
 
     def add(self, contribution: Contribution) -> None:
         """Keep it; it is on the disk when this returns."""
         make_folder(self.folder)
         self.write(contribution.file_name, contribution.to_bytes())
-        self._remember(contribution)
+        place = contribution.round, contribution.attempt, contribution.sender
+        self._places[place] = self.folder / contribution.file_name
+        self._read[place] = contribution
 
     def find(self, round_: Round, attempt: int, sender: str) -> Contribution | None:
-        """The contribution of a sender, if it is here."""
-        return self._known.get((round_, attempt, sender))
+        """The contribution of a sender, if it is here. Raises VerificationFailed if it is damaged."""
+        place = round_, attempt, sender
+        if place not in self._places:
+            return None
+        if place not in self._read:
+            self._read[place] = _load(self._places[place])
+        return self._read[place]
+
+    def senders(self, round_: Round, attempt: int = 0) -> list[str]:
+        """Those whose contribution to a round is here."""
+        return [sender for known, number, sender in self._places if (known, number) == (round_, attempt)]
 
     def of(self, round_: Round, attempt: int = 0) -> dict[str, Contribution]:
         """All contributions of a round by sender."""
-        return {c.sender: c for c in self._known.values() if (c.round, c.attempt) == (round_, attempt)}
+        found = {sender: self.find(round_, attempt, sender) for sender in self.senders(round_, attempt)}
+        return {sender: contribution for sender, contribution in found.items() if contribution is not None}
 
     def attempts(self, round_: Round) -> int:
         """The highest attempt that anybody has begun; 0 if nobody has."""
-        return max((c.attempt for c in self._known.values() if c.round is round_), default=0)
+        return max((attempt for known, attempt, _ in self._places if known is round_), default=0)
 
     def sent_by(self, sender: str) -> list[Contribution]:
         """All that a member has sent, in the order of the ceremony."""
         order = list(Round)
-        sent = [c for c in self._known.values() if c.sender == sender]
-        return sorted(sent, key=lambda c: (order.index(c.round), c.attempt))
+        places = sorted((order.index(r), attempt) for r, attempt, known in self._places if known == sender)
+        found = [self.find(order[k], attempt, sender) for k, attempt in places]
+        return [contribution for contribution in found if contribution is not None]
 
     def write(self, name: str, content: bytes) -> None:
         """A file that is written once. Raises Unavailable if the disk refuses, Refused if it has another content."""
@@ -83,18 +95,23 @@ class Files:
         if (self.folder / name).exists():
             remove_file(self.folder / name)
 
-    def _remember(self, c: Contribution) -> None:
-        self._known[c.round, c.attempt, c.sender] = c
 
-    @staticmethod
-    def _read(path: Path) -> Contribution:
-        try:
-            contribution = Contribution.from_bytes(path.read_bytes())
-        except InvalidInput as error:
-            raise VerificationFailed(f"{path} is damaged: {error}; restore a backup") from error
-        if contribution.file_name != path.name:
-            raise VerificationFailed(f"{path} holds {contribution.file_name}; restore a backup")
-        return contribution
+def _place_of(path: Path) -> Place:
+    round_, attempt, sender, _ = path.name.split(".")
+    try:
+        return Round(round_), int(attempt), sender
+    except ValueError as error:
+        raise VerificationFailed(f"{path} does not belong here; move it away or restore a backup") from error
+
+
+def _load(path: Path) -> Contribution:
+    try:
+        contribution = Contribution.from_bytes(path.read_bytes())
+    except InvalidInput as error:
+        raise VerificationFailed(f"{path} is damaged: {error}; restore a backup") from error
+    if contribution.file_name != path.name:
+        raise VerificationFailed(f"{path} holds {contribution.file_name}; restore a backup")
+    return contribution
 
 
 def ceremony_folders(home: Path) -> Iterator[Path]:
