@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btc_l2.chain.protocol import Chain
+from btc_l2.translation import use_cached_tier
 from challenger.agents.footing import check_footing
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player
 from challenger.agents.track import Tracker
@@ -86,6 +87,7 @@ class Stage:
         self.workshop = workshop or Workshop()
         self.began = time.perf_counter()
         self.timings: dict[str, float] = {}
+        use_cached_tier(plot.guest)
         self.image = plot.guest.load_image(plot.statement)
         self.blobs = plot.guest.blobs()
         self.cast = make_cast(plot.seed, challengers)

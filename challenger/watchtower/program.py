@@ -18,6 +18,7 @@ from pathlib import Path
 
 from btc_l2.blobstore import BlobStore, StoredBlobs, default_folder
 from btc_l2.guests import find_guest
+from btc_l2.translation import use_cached_tier
 from btc_l2.zkvm.image import Image
 from challenger.game.prover import TraceProver
 from taproot.errors import InvalidInput, Unavailable
@@ -66,6 +67,7 @@ def load_program(folder: Path, root: bytes) -> Program:
     if "guest" not in fields:
         raise DataUnavailable(f"{folder / DEPOSIT} names no guest; without the program no claim can be judged")
     guest = find_guest(str(fields["guest"]))
+    use_cached_tier(guest)
     statement = _read(folder / str(fields["statement"])) if "statement" in fields else None
     image = guest.load_image(statement)
     if image.root() != root:
