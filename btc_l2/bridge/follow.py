@@ -70,6 +70,12 @@ def find_remarks(deposit: Deposit, chain: Chain) -> list[str]:
     return remarks
 
 
+def find_refund_height(deposit: Deposit, chain: Chain) -> int | None:
+    """The first block that may hold the refund; None where no refund is possible (any more)."""
+    coin = None if deposit.outpoint is None else chain.utxo(deposit.outpoint)
+    return None if coin is None else coin.height + deposit.terms.refund_delay
+
+
 def _find_payment(deposit: Deposit, chain: Chain) -> Happened | None:
     kit = deposit.kit
     paid: list[Coin] = [c for c in chain.find_coins(kit.output.script_pubkey) if c.output.value == kit.amount]

@@ -13,7 +13,20 @@ from collections.abc import Sequence
 
 import typer
 
-from btc_l2.cli import coordinator, cost, demo, dispute, doctor, regtest, script, signer, version, vm, watchtower
+from btc_l2.cli import (
+    bridge,
+    coordinator,
+    cost,
+    demo,
+    dispute,
+    doctor,
+    regtest,
+    script,
+    signer,
+    version,
+    vm,
+    watchtower,
+)
 from taproot.errors import BtcL2Error
 
 app = typer.Typer(
@@ -28,6 +41,7 @@ app.command("cost")(cost.show_cost)
 app.add_typer(script.app, name="script")
 app.add_typer(demo.app, name="demo")
 app.add_typer(dispute.app, name="dispute")
+app.add_typer(bridge.app, name="bridge")
 app.add_typer(signer.app, name="signer")
 app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(vm.app, name="vm")
