@@ -233,11 +233,15 @@ class Trace:
 
     def _state_of(self, snapshot: Snapshot | None) -> _State:
         """The state of a snapshot or of the start, as near to a state at hand as it can be."""
+        if snapshot is None:  # no tables of a million pages for that
+            machine = self._start.copy()
+            machine.memory.track()
+            return _State(0, machine, None)
         kept = self._kept
         like = next(reversed(self._recent.values()), self._end)
         machine, origin = (like.machine, like.origin) if like is not None else (self._start, None)
         restored = kept.restore(kept.layout(snapshot), machine, kept.layout(origin))
-        return _State(snapshot.position if snapshot else 0, restored, snapshot)
+        return _State(snapshot.position, restored, snapshot)
 
     def _finer_trace(self, snapshot: Snapshot | None, first: int, position: int) -> Trace:
         """The interval behind a snapshot as a trace of its own, run as far as the position."""
