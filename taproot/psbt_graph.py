@@ -24,11 +24,12 @@ from taproot.terms import N_OF_N
 from taproot.tree import Leaf, TapTree
 from taproot.tx import compact_size, serialize_witness
 
+ByMessage = Mapping[bytes, Mapping[str, bytes]]  # message → cosigner → nonce or part
 MOST_TREE_BYTES = 100_000  # a turn with all its leaves has megabytes, which no wallet shows
 
 
 def make_psbt(graph: Graph, name: str, version: int = 0, leaf: str | None = None) -> Psbt:
-    """The PSBT of a transaction of the graph; `leaf` names the disproof where any is allowed.
+    """The PSBT of a transaction of the graph; `leaf` names the disproof where any is allowed, else none is shown.
 
     Raises InvalidInput for an unknown transaction, version or leaf.
     """
@@ -116,23 +117,57 @@ def finalize(psbt: Psbt, graph: Graph, name: str, items: Sequence[bytes] = ()) -
     return psbt
 
 
+def export_round(graph: Graph, nonces: ByMessage, parts: ByMessage, version: int = 0) -> dict[str, Psbt]:
+    """A PSBT per transaction with what is known of a ceremony: message → cosigner → nonce, and part of the signature.
+
+    Transactions without presigned inputs are left out.
+    """
+    psbts: dict[str, Psbt] = {}
+    for r in graph.requests():
+        psbt = psbts.get(r.tx) or make_psbt(graph, r.tx, version)
+        psbt = add_nonces(psbt, graph, r.tx, r.index, nonces.get(r.message, {}))
+        psbts[r.tx] = add_parts(psbt, graph, r.tx, r.index, parts.get(r.message, {}))
+    return psbts
+
+
+def import_round(graph: Graph, psbts: Mapping[str, Psbt]) -> tuple[ByMessage, ByMessage]:
+    """Inverse of `export_round`: nonces and parts by message. Parts are checked, so all nonces must be there with them.
+
+    Raises Misbehaviour naming the cosigner whose nonce or part is wrong, InvalidInput as `read_parts`.
+    """
+    nonces: dict[bytes, dict[str, bytes]] = {}
+    parts: dict[bytes, dict[str, bytes]] = {}
+    for r in graph.requests():
+        if r.tx in psbts:
+            nonces[r.message] = read_nonces(psbts[r.tx], graph, r.tx, r.index)
+            shown = psbts[r.tx].all_of(r.index, f.IN_MUSIG2_PARTIAL_SIG)
+            parts[r.message] = read_parts(psbts[r.tx], graph, r.tx, r.index) if shown else {}
+    return nonces, parts
+
+
 # ---- records of inputs and outputs -----------------------------------------------------------------------------------
 
 
 def _input_records(graph: Graph, planned: Planned, index: int, leaf: str | None) -> dict[bytes, bytes]:
     spend = planned.inputs[index]
     output = graph.outputs[spend.output]
-    path = _path(output, spend, leaf)
-    tree, name = output.tree, path.leaf.name
     records = record(f.IN_WITNESS_UTXO, output.tx_out.serialize())
+    if spend.leaf or leaf:
+        records |= _leaf_records(graph, spend, _path(output, spend, leaf))
+    tree = output.tree
+    return records | record(f.IN_TAP_INTERNAL_KEY, tree.internal_key) | record(f.IN_TAP_MERKLE_ROOT, tree.merkle_root)
+
+
+def _leaf_records(graph: Graph, spend: Spend, path: SpendPath) -> dict[bytes, bytes]:
+    """The leaf that is spent, its keys, how it is signed."""
+    records: dict[bytes, bytes] = {}
     sighash = next((s.sighash for s in spend.slots), SighashType.DEFAULT)
     if sighash != SighashType.DEFAULT:
         records |= record(f.IN_SIGHASH_TYPE, sighash.to_bytes(4, "little"))
-    version = Leaf(path.leaf.code).version
-    records |= record(f.IN_TAP_LEAF_SCRIPT, path.leaf.code + bytes([version]), tree.control_block(name))
+    control = graph.outputs[spend.output].tree.control_block(path.leaf.name)
+    records |= record(f.IN_TAP_LEAF_SCRIPT, path.leaf.code + bytes([Leaf(path.leaf.code).version]), control)
     for party in path.parties:
         records |= _derivation(f.IN_TAP_BIP32, graph.contract.key(party), _full_key(graph, party), [path.leaf.hash])
-    records |= record(f.IN_TAP_INTERNAL_KEY, tree.internal_key) | record(f.IN_TAP_MERKLE_ROOT, tree.merkle_root)
     if N_OF_N in path.parties:
         records |= _participants(f.IN_MUSIG2_PARTICIPANTS, graph.contract.aggregate)
     return records

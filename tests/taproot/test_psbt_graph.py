@@ -24,7 +24,9 @@ from taproot.psbt_graph import (
     add_parts,
     add_signature,
     depth_first,
+    export_round,
     finalize,
+    import_round,
     join_parts,
     make_psbt,
     read_nonces,
@@ -176,6 +178,25 @@ def test_an_uneven_tree_stands_depth_first() -> None:
     assert sorted(depth for _, depth in depth_first(tree)) == sorted(tree.depth(name) for name in tree.names)
 
 
+def test_a_whole_round_goes_out_and_comes_back_as_psbts() -> None:
+    """All requests of the graph, by message as the ceremony has them."""
+    aggregate = graph().contract.aggregate
+    asked = [r.message for r in graph().requests()]
+    secret = {m: {n: SecretNonce.generate(SECRETS[n], m, aggregate) for n in aggregate.parties} for m in asked}
+    nonces = {m: {n: nonce.public for n, nonce in made.items()} for m, made in secret.items()}
+    sent = {name: psbt.to_bytes() for name, psbt in export_round(graph(), nonces, {}, 2).items()}
+    read, none = import_round(graph(), {name: Psbt.from_bytes(data) for name, data in sent.items()})
+    assert read == nonces and not any(none.values())
+    sessions = {m: Session(aggregate, aggregate_nonces(list(read[m].values()), aggregate.parties), m) for m in asked}
+    parts = {m: {n: sessions[m].partial_sign(made[n], SECRETS[n]) for n in made} for m, made in secret.items()}
+    again = {name: Psbt.from_bytes(psbt.to_bytes()) for name, psbt in export_round(graph(), read, parts).items()}
+    assert import_round(graph(), again) == (nonces, parts)
+    assert set(again) == {r.tx for r in graph().requests()} and "refund" not in again
+    spoiled = {m: {**given, "carol": bytes(32)} for m, given in parts.items()}
+    with pytest.raises(Misbehaviour, match="carol misbehaved"):
+        import_round(graph(), export_round(graph(), read, spoiled))
+
+
 # ---- btclib ----------------------------------------------------------------------------------------------------------
 
 
@@ -270,7 +291,7 @@ def test_a_node_reads_every_psbt_of_the_graph(node: Bitcoind) -> None:
 def test_a_node_reads_participants_nonces_and_parts(node: Bitcoind) -> None:
     said = node.chain()._rpc.call("decodepsbt", with_round("confirm", 0).to_base64())["inputs"][0]
     aggregate = graph().contract.aggregate
-    if "musig2_pubnonces" not in said:  # nodes before Core 30 keep the fields without a meaning
+    if "musig2_pubnonces" not in said:  # Knots 29 keeps the fields without a meaning
         assert {key[:2] for key in said["unknown"]} == {"1a", "1b", "1c"}
         return
     (participants,) = said["musig2_participant_pubkeys"]

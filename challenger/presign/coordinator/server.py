@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from challenger.presign.coordinator.mailbox import Limits, Mailbox
@@ -157,6 +158,11 @@ class CoordinatorServer(ThreadingHTTPServer):
         """Where it listens."""
         host, port = self.server_address[:2]
         return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+
+    def server_bind(self) -> None:
+        """Bind without asking the name service who we are, which can take minutes."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def start(self) -> CoordinatorServer:
         """Serve in a thread."""
