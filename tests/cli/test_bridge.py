@@ -305,7 +305,8 @@ def test_payout_beside_another_operators_graph_has_to_name_the_operator(desk: De
     paid = raw(desk.ok("payout", deposit["id"], *desk.keys(), "--operator", "alice", "--dry-run"))
     assert paid.outputs[0].script_pubkey == payout_script(CONTRACT, "alice")
     assert desk.bridge("payout", deposit["id"], *desk.keys(), "--operator", "eve").code == 2
-    assert raw(desk.ok("cancel", deposit["id"], *desk.keys(), "--dry-run")).inputs == paid.inputs
+    back = raw(desk.ok("cancel", deposit["id"], *desk.keys(), "--dry-run"))
+    assert [i.prevout for i in back.inputs] == [i.prevout for i in paid.inputs]
     shown = [d["deposit"] for d in desk.ok("capital")["deposits"]]
     assert shown == [f"{deposit['id']}.{name}" for name in ("alice", "operator")]
 
