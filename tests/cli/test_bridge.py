@@ -20,6 +20,7 @@ from challenger.presign.bundle import Bundle
 from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.proposal import Proposal
 from challenger.presign.session import presign
+from regtest.bitcoind import Bitcoind
 from taproot.address import encode_address
 from taproot.connectors.claim import make_ticket
 from taproot.connectors.output import Contract, payout_script
@@ -29,6 +30,7 @@ from taproot.hashes import sha256
 from taproot.keys import SecretKey
 from taproot.terms import Parties
 from taproot.tx import OutPoint, Transaction
+from tests.chain.conftest import skip_without_bitcoind
 from tests.cli.conftest import Answer, Command
 from tests.taproot.toy import SECRETS, TERMS, build_toy_games, make_parties, make_proposal, signing
 
@@ -200,6 +202,27 @@ def test_a_kit_with_another_address_fails_verification(desk: Desk) -> None:
     path.write_text(json.dumps(values))
     answer = desk.call("bridge", "kit", "verify", path)
     assert answer.code == 4 and "address does not follow" in answer.stderr
+
+
+@pytest.mark.bitcoind
+def test_deposit_and_refund_on_a_running_node(desk: Desk) -> None:
+    skip_without_bitcoind()
+    deposit = desk.announce()
+    with Bitcoind() as node:
+        chain = node.chain()
+        where = ("--node", f"http://127.0.0.1:{node.port}", "--cookie", node.folder / "regtest" / ".cookie")
+        with DepositStoreOf(desk) as store:
+            output = store.get(deposit["id"]).kit.output
+        fund(chain, output.script_pubkey, output.value)
+        chain.mine(TERMS.refund_delay - 2)
+        assert desk.ok("status", deposit["id"], *where, chain=False)["state"] == "funded"
+        refund = ("refund", deposit["id"], "--key-file", desk.key("depositor"), "--broadcast", *where)
+        early = desk.bridge(*refund, chain=False)
+        assert early.code == 6 and "non-BIP68-final" in early.stderr
+        chain.mine()
+        desk.ok(*refund, chain=False)
+        chain.mine(TERMS.confirmations)
+        assert desk.ok("status", deposit["id"], *where, chain=False)["state"] == "refunded"
 
 
 # ---- cancel, payout, capital -----------------------------------------------------------------------------------------
