@@ -53,6 +53,7 @@ def measure() -> Iterator[Figure]:
     yield plain(f"watchtower: {DEPOSITS} bundles verified and registered, once", first["seconds"], "s")
     what = f"watchtower: {second['blocks']:,.0f} blocks, {DEPOSITS} deposits, {second['events']:.0f} transactions"
     yield at_most(f"{what}: catching up", second["seconds"], "s", MOST_SECONDS)
+    yield plain(f"{what}: of that on the processor", second["processor"], "s")
     yield at_most(f"{what}: peak memory, the embedded chain included", second["megabytes"], "MB", MOST_MB)
     yield plain("watchtower: of that the process before its first round", second["before"], "MB")
 
@@ -140,14 +141,14 @@ def _child() -> None:
     with EmbeddedChain(folder / "chain") as chain:
         orders = Orders(WATCHED, folder / "deposits", folder / "state", start=start)
         tower = Tower(chain, orders, make_cast(0).secrets[WATCHED])
-        before, begin = _peak(), time.perf_counter()
+        before, begin, processor = _peak(), time.perf_counter(), time.process_time()
         if what == "register":
             tower.add_deposits()
         else:
             tower.tick()
         seconds = time.perf_counter() - begin
         events = sum(len(tower.store.events(d.id)) for d in tower.store.deposits())
-        figures = {"seconds": seconds, "before": before, "megabytes": _peak(), "events": events,
+        figures = {"seconds": seconds, "processor": time.process_time() - processor, "before": before, "megabytes": _peak(), "events": events,
                    "blocks": tower.store.height() - start + 1}  # fmt: skip
         tower.close()
     print(json.dumps(figures))

@@ -12,9 +12,9 @@ from typing import Any
 
 from challenger.durable import locked, make_folder
 from challenger.watchtower.notice import Notices
+from challenger.watchtower.orders import Orders
 from challenger.watchtower.pages import Pages, PageServer
 from challenger.watchtower.phase import find_phase
-from challenger.watchtower.orders import Orders
 from challenger.watchtower.tower import Tower
 
 log = logging.getLogger(__name__)

