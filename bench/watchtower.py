@@ -148,8 +148,10 @@ def _child() -> None:
             tower.tick()
         seconds = time.perf_counter() - begin
         events = sum(len(tower.store.events(d.id)) for d in tower.store.deposits())
-        figures = {"seconds": seconds, "processor": time.process_time() - processor, "before": before, "megabytes": _peak(), "events": events,
-                   "blocks": tower.store.height() - start + 1}  # fmt: skip
+        figures = {
+            "seconds": seconds, "processor": time.process_time() - processor, "before": before, "megabytes": _peak(),
+            "events": events, "blocks": tower.store.height() - start + 1,
+        }  # fmt: skip
         tower.close()
     print(json.dumps(figures))
 
