@@ -10,7 +10,7 @@ from challenger.commit import GameId
 from challenger.keystore import KeySet
 from challenger.presign.ceremony.agreement import Craft, Messages, Outpoints
 from challenger.presign.ceremony.ceremony import Ceremony, begin, receive
-from challenger.presign.ceremony.contribution import Contribution
+from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import CEREMONIES, Files
@@ -133,3 +133,8 @@ def changed(given: Contribution, **body: object) -> Contribution:
 
 def another_policy(policy: Registered, **terms: int) -> Registered:
     return replace(policy, terms=replace(policy.terms, **terms))
+
+
+def of(files: Sequence[Contribution], round_: Round, sender: str) -> Contribution:
+    """The file of a sender."""
+    return next(c for c in files if (c.round, c.sender) == (round_, sender))

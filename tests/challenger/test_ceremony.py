@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 from challenger.commit import GameId
 from challenger.presign.ceremony.agreement import Messages, Outpoints, Plan
 from challenger.presign.ceremony.ceremony import begin, receive
-from challenger.presign.ceremony.contribution import Contribution, Round, pack
-from challenger.presign.ceremony.evidence import verify_evidence
+from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.nonces import NonceHalves, Slot, check_outside, make_nonces
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.result import MANIFEST, make_bundles, verify_folder, write_folder
-from challenger.presign.ceremony.store import EVIDENCE
 from challenger.presign.policy import split_requests
 from taproot.connectors.turn import Role
-from taproot.errors import InvalidInput, Misbehaviour, Refused, TimedOut, Unavailable, VerificationFailed
+from taproot.errors import InvalidInput, Refused, TimedOut, Unavailable, VerificationFailed
 from taproot.hashes import sha256
 from taproot.musig2 import Session
 from taproot.tx import OutPoint
@@ -30,26 +28,16 @@ from tests.challenger.signers import (
     DEPOSIT,
     DEPOSITOR,
     NOW,
-    TOY,
     Table,
     another_policy,
-    changed,
     keys_of,
     member,
+    of,
     outpoints_of,
     policy_of,
     toy_keys,
 )
 from tests.taproot.toy import build_toy_games
-
-
-def of(files: list[Contribution], round_: Round, sender: str) -> Contribution:
-    return next(c for c in files if (c.round, c.sender) == (round_, sender))
-
-
-def evidence_of(table: Table, name: str) -> list[Path]:
-    return sorted((table.desks[name].home / EVIDENCE).glob("*.json"))
-
 
 # ---- the way through -------------------------------------------------------------------------------------------------
 
@@ -268,151 +256,11 @@ def test_after_the_deadline_nothing_is_taken_or_signed_and_who_is_missing_is_nam
     table.pass_on([made])
 
 
-# ---- the one at fault ------------------------------------------------------------------------------------------------
-
-
-def check_named(table: Table, judge: str, guilty: str) -> None:
-    """The evidence names the guilty to somebody who has nothing but the file; changed, it proves nothing."""
-    (path,) = evidence_of(table, judge)
-    assert verify_evidence(path.read_bytes(), TOY).party == guilty
-    document = json.loads(path.read_bytes())
-    innocent = next(name for name in table.desks if name != guilty)
-    with pytest.raises(VerificationFailed, match="proves nothing"):
-        verify_evidence(json.dumps({**document, "party": innocent}).encode(), TOY)
-
-
-def test_two_different_files_of_one_round_name_their_sender(tmp_path: Path) -> None:
-    table = Table(tmp_path, 3)
-    table.propose()
-    keys = table.seat("carol").give_keys(outpoints_of(table.policy, "carol"))
-    table.pass_on([keys], to=["bob"])
-    other = changed(keys, bonds={"alice": str(OutPoint(sha256(b"elsewhere"), 0))})
-    with pytest.raises(Misbehaviour, match=r"carol misbehaved: signed two different files keys\.0\.carol\.json"):
-        table.pass_on([other], to=["bob"])
-    check_named(table, "bob", "carol")
-
-
-@pytest.mark.parametrize(
-    "body", [{"bonds": {}}, {"stakes": [str(DEPOSIT)]}, {"keys": {}}, {"keys": None}, {"ticket": "x"}]
-)
-def test_keys_that_do_not_fit_name_their_sender(tmp_path: Path, body: dict[str, object]) -> None:
-    table = Table(tmp_path, 3)
-    table.propose()
-    keys = table.seat("carol").give_keys(outpoints_of(table.policy, "carol"))
-    with pytest.raises(Misbehaviour, match="carol misbehaved"):
-        table.pass_on([changed(keys, **body)], to=["bob"])
-    check_named(table, "bob", "carol")
-
-
-def test_different_files_for_different_people_stop_the_ceremony_and_their_exchange_names_the_sender(
-    tmp_path: Path,
-) -> None:
-    table = Table(tmp_path, 3)
-    table.propose()
-    alice, bob = (table.seat(n).give_keys(outpoints_of(table.policy, n)) for n in ("alice", "bob"))
-    carol = table.seat("carol").give_keys(outpoints_of(table.policy, "carol"))
-    other = changed(carol, bonds={"alice": str(OutPoint(sha256(b"elsewhere"), 0))})
-    table.pass_on([alice, bob])
-    table.pass_on([carol], to=["alice"])
-    table.pass_on([other], to=["bob"])
-    for name in ("alice", "bob"):
-        table.seat(name).agree(Messages.of(table.seat(name).graphs()))
-    table.pass_on(table.sign("alice"), to=["bob"])
-    with pytest.raises(VerificationFailed, match=r"alice got another keys\.0\.carol\.json than you"):
-        table.sign("bob")
-    with pytest.raises(Misbehaviour, match="carol"):
-        table.pass_on([carol], to=["bob"])
-
-
-def test_nonces_for_another_graph_name_their_sender(tmp_path: Path) -> None:
-    table = Table(tmp_path, 3).open()
-    (made,) = table.sign("carol")
-    table.pass_on([changed(made, graphs={"alice": bytes(32).hex()})], to=["bob"])
-    with pytest.raises(Misbehaviour, match="carol misbehaved: made other graphs from the same files"):
-        table.sign("bob")
-    check_named(table, "bob", "carol")
-
-
-@pytest.mark.parametrize("nonces", ["", pack([bytes(66)]), 7, "no base64"])
-def test_bad_nonces_name_their_sender(tmp_path: Path, nonces: object) -> None:
-    table = Table(tmp_path, 3).open()
-    (made,) = table.sign("carol")
-    table.pass_on([*table.sign("alice"), changed(made, nonces=nonces)], to=["bob"])
-    with pytest.raises(Misbehaviour, match="carol misbehaved"):
-        table.sign("bob")
-    check_named(table, "bob", "carol")
-
-
-def test_a_nonce_that_is_no_point_names_its_sender(tmp_path: Path) -> None:
-    table = Table(tmp_path, 3).open()
-    (made,) = table.sign("carol")
-    count = len(made.body["nonces"]) * 3 // 4 // 66
-    table.pass_on([*table.sign("alice"), changed(made, nonces=pack([bytes(66)] * count))], to=["bob"])
-    with pytest.raises(Misbehaviour, match=r"carol misbehaved: public nonce .* is not two points"):
-        table.sign("bob")
-    check_named(table, "bob", "carol")
-
-
-@pytest.mark.parametrize("guilty", ["alice", "carol"])
-@pytest.mark.parametrize("stage", [Round.PARTIALS, Round.CONFIRM_PARTIALS])
-def test_a_wrong_part_of_a_signature_names_its_sender(tmp_path: Path, guilty: str, stage: Round) -> None:
-    table = Table(tmp_path, 3).open()
-    while (made := table.sign()) and stage not in {c.round for c in made}:
-        table.pass_on(made)
-    bad = of(made, stage, guilty)
-    size = len(bad.body["partials"]) * 3 // 4 // 32
-    others = [c for c in made if c is not bad]
-    table.pass_on([*others, changed(bad, partials=pack([bytes(31) + b"\1"] * size))], to=["bob"])
-    with pytest.raises(Misbehaviour, match=f"{guilty} misbehaved: partial signature"):
-        table.seat("bob").signatures()
-    check_named(table, "bob", guilty)
-
-
-def test_after_a_wrong_part_a_new_attempt_ends_well(tmp_path: Path) -> None:
-    table = Table(tmp_path, 3).open()
-    table.round()
-    made = table.sign()
-    bad = of(made, Round.PARTIALS, "carol")
-    size = len(bad.body["partials"]) * 3 // 4 // 32
-    spoiled = [changed(c, partials=pack([bytes(31) + b"\1"] * size)) if c is bad else c for c in made]
-    table.pass_on(spoiled, to=["alice", "bob"])
-    with pytest.raises(Misbehaviour, match="carol"):
-        table.sign("bob")
-    table.pass_on(table.seat("bob").sign(again=True), to=["alice", "bob"])
-    table.pass_on(table.sign("alice"), to=["alice", "bob"])
-    assert table.seat("alice").files.attempts(Round.NONCES) == 2
-
-
-def test_a_party_twice_signs_once(tmp_path: Path) -> None:
-    """Two machines with one keystore make different nonces: the second one's are two files of one sender."""
-    table = Table(tmp_path, 3).open()
-    twin = Table(tmp_path, 3)
-    twin.desks = {"bob": table.desk("bob", home="twin", outside="twin-outside")}
-    table.pass_on(table.sign("alice", "bob", "carol"))
-    twin.pass_on([table.seat("alice").proposed, *(table.seat(n).files.sent_by(n)[0] for n in ("bob", "carol"))])
-    twin.pass_on([c for c in table.seat("alice").own_files() if c.round is Round.KEYS])
-    twin.agree()
-    (made,) = twin.sign("bob")
-    with pytest.raises(Misbehaviour, match=r"bob misbehaved: signed two different files nonces\.1\.bob\.json"):
-        table.pass_on([made], to=["alice"])
-
-
-def test_evidence_that_was_made_up_proves_nothing(tmp_path: Path) -> None:
-    table = Table(tmp_path, 3)
-    table.propose()
-    keys = table.seat("carol").give_keys(outpoints_of(table.policy, "carol"))
-    with pytest.raises(Misbehaviour):
-        table.pass_on([changed(keys, bonds={})], to=["bob"])
-    (path,) = evidence_of(table, "bob")
-    document = json.loads(path.read_bytes())
-    document["files"][1]["body"]["bonds"] = {"alice": str(DEPOSIT)}
-    with pytest.raises(VerificationFailed, match="identity key"):
-        verify_evidence(json.dumps(document).encode(), TOY)
-    document["files"][1] = keys.to_json()
-    with pytest.raises(VerificationFailed, match="his files keep the rules"):
-        verify_evidence(json.dumps(document).encode(), TOY)
-    with pytest.raises(InvalidInput, match="unknown kind"):
-        verify_evidence(json.dumps({**document, "kind": "gossip"}).encode(), TOY)
+def test_what_is_complete_can_be_combined_after_the_deadline(tmp_path: Path) -> None:
+    table = Table(tmp_path, 2).open()
+    found = table.finish()
+    table.now = DEADLINE + 1
+    assert table.seat("bob").signatures() == found["bob"]
 
 
 # ---- nonces ----------------------------------------------------------------------------------------------------------
