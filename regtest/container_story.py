@@ -46,7 +46,7 @@ last = -1
 while True:
     try:
         height = json.load(urllib.request.urlopen("http://127.0.0.1:9481/status", timeout=5))["height"]
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):  # before its first look there is no page, then one without a height
         height = -1
     if height != last:
         print(height, flush=True)
