@@ -110,7 +110,8 @@ def attach_bundle(
     place = Home.find(home)
     with place.store() as store:
         deposit = store.get(which)
-        if make_kit(proposal.terms, proposal.parties, proposal.funding.deposit) != deposit.kit:
+        is_first = make_kit(proposal.terms, proposal.parties, proposal.funding.deposit) == deposit.kit
+        if not is_first and proposal.funding.deposit != deposit.vault:  # where a refresh has moved it
             raise VerificationFailed(f"{bundle} is of another deposit, or this one is not paid; see `bridge status`")
         place.write_graph(deposit.id, proposal.terms, proposal.parties, proposal.funding)
         if deposit.state is State.FUNDED:  # else it is the graph of one more operator, or came late
@@ -173,7 +174,7 @@ def pay_out(
     place = Home.find(home)
     with place.store() as store, open_chain(node, cookie, network, chain) as opened:
         deposit = _up_to_date(store, which, opened, (State.VAULT, State.CREDITED))
-        graphs = place.graphs(deposit)
+        graphs = _graphs_at(place, deposit, "vault")
         if len(graphs) > 1 and operator is None:
             raise InvalidInput(f"operators {', '.join(sorted(graphs))} have a graph; name one with --operator")
         graph = _graph_to_settle(graphs, operator, opened)
@@ -207,7 +208,7 @@ def cancel(
             return
         assert deposit.outpoint is not None, "a deposit that is paid has an outpoint"
         source = "vault" if deposit.vault else "deposit"
-        graphs = place.graphs(deposit)
+        graphs = _graphs_at(place, deposit, source)
         if graphs or source == "vault":
             graph = _graph_to_settle(graphs, None, opened)
         else:
@@ -271,6 +272,12 @@ def _up_to_date(store: Any, which: str, chain: Chain, states: tuple[Any, ...]) -
     if deposit.state not in states:
         raise Refused(f"deposit {deposit.id} is {deposit.state.value}; that cannot be done with it now")
     return deposit
+
+
+def _graphs_at(place: Home, deposit: Deposit, source: str) -> dict[str, Graph]:
+    """The graphs whose deposit or vault is where the coins are now: after a refresh only the new ones."""
+    here = deposit.vault if source == "vault" else deposit.outpoint
+    return {name: g for name, g in place.graphs(deposit).items() if g.outpoints[source] == here}
 
 
 def _graph_to_settle(graphs: Mapping[str, Graph], operator: str | None, chain: Chain) -> Graph:

@@ -19,6 +19,7 @@ from challenger.agents.wallet import Wallet
 from challenger.presign.bundle import Bundle
 from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.proposal import Proposal
+from challenger.presign.refresh import Standing, plan_refresh, sign_refresh
 from challenger.presign.session import presign
 from regtest.bitcoind import Bitcoind
 from taproot.address import encode_address
@@ -311,6 +312,28 @@ def test_payout_after_a_kickoff_takes_the_kill_token_along(desk: Desk) -> None:
     paid = raw(desk.ok("payout", deposit["id"], *desk.keys()))
     outpoints = bundle.graph.outpoints
     assert [i.prevout for i in paid.inputs] == [outpoints[n] for n in ("vault", "asset", "unchallenged", "fan")]
+
+
+def test_after_a_refresh_only_the_new_graph_pays_out(desk: Desk) -> None:
+    deposit = desk.announce()
+    desk.pay(deposit)
+    desk.ok("status")
+    bundle = presigned(desk, deposit)
+    funding, toy = bundle.proposal.funding, make_proposal()
+    agreed = plan_refresh(bundle.graph, Standing(funding.stakes, funding.bonds, funding.ticket))
+    renewed = presign(agreed.propose(toy.one_time, toy.constants), SECRETS, build_toy_games)
+    with desk.chain() as chain:
+        payer = Wallet(chain, SecretKey(sha256(b"payer")))
+        for tx in (sign_refresh(agreed, renewed, SECRETS), renewed.graph.assemble("confirm", renewed.signatures)):
+            chain.broadcast([tx, payer.fee_child(tx, 1)])
+            chain.mine(TERMS.confirmations)
+    assert desk.ok("status", deposit["id"])["vault"] == str(renewed.graph.outpoints["vault"])
+    assert desk.bridge("payout", deposit["id"], *desk.keys()).code == 6
+    Home.find(desk.home).write_graph(deposit["id"], agreed.terms, agreed.parties, agreed.funding)
+    paid = raw(desk.ok("payout", deposit["id"], *desk.keys()))
+    assert paid.inputs[0].prevout == renewed.graph.outpoints["vault"]
+    desk.mine(TERMS.confirmations)
+    assert desk.ok("status", deposit["id"])["state"] == "claimed"
 
 
 def test_payout_beside_another_operators_graph_has_to_name_the_operator(desk: Desk) -> None:
