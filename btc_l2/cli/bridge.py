@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,6 +124,8 @@ def refund(
     which: Annotated[str | None, typer.Argument(metavar="[DEPOSIT]", help="Id or prefix, or give --kit.")] = None,
     kit: Annotated[Path | None, typer.Option(help="The refund kit; no home is needed then.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="The depositor's key; default that in the home.")] = None,
+    outpoint: Annotated[str | None, typer.Option(help="TXID:VOUT of another payment to the address.")] = None,
+    amount: Annotated[int | None, typer.Option(min=1, help="Its value in sat.")] = None,
     to: To = None, fee_rate: FeeRate = None,
     broadcast: Annotated[bool, typer.Option("--broadcast", help="Send it; else it is only printed.")] = False,
     home: HomeOption = None, node: Node = None, cookie: Cookie = None, network: Network = "regtest",
@@ -132,12 +134,18 @@ def refund(
     """Make the refund and let libbitcoinkernel judge it; with --broadcast send it."""
     from btc_l2.bridge.refund_kit import RefundKit, make_refund, own_script
     from taproot.address import decode_address
+    from taproot.tx import OutPoint
+    from taproot.units import Sats
 
     if (which is None) == (kit is None):
         raise InvalidInput("name a deposit of the home, or a refund kit with --kit; one of them")
     if kit is not None and key_file is None:
         raise InvalidInput("a refund kit holds no key; give the depositor's with --key-file")
     found, key_path = _kit_in_home(Home.find(home), which) if which else (RefundKit.load(kit or Path()), None)
+    if (outpoint is None) != (amount is None):
+        raise InvalidInput("another payment is named by --outpoint and --amount; give both")
+    if outpoint is not None and amount is not None:
+        found = replace(found, outpoint=OutPoint.from_str(outpoint), amount=Sats(amount))
     secret = read_key(key_file or key_path or Path())
     script_pubkey = decode_address(to, found.network) if to else own_script(found)
     if not (broadcast or dry_run):

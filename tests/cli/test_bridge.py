@@ -196,6 +196,22 @@ def test_refund_refuses_before_payment_a_foreign_key_and_half_a_question(desk: D
     assert desk.bridge("refund", deposit["id"], *key, "--broadcast", chain=False).code == 2
 
 
+def test_a_payment_of_another_amount_is_shown_and_can_be_refunded(desk: Desk) -> None:
+    deposit = desk.announce()
+    with DepositStoreOf(desk) as store:
+        script = store.get(deposit["id"]).kit.output.script_pubkey
+    with desk.chain() as chain:
+        at = fund(chain, script, 123_456)
+        chain.mine(TERMS.refund_delay - 1)
+    (remark,) = desk.ok("status", deposit["id"])["remarks"]
+    assert str(at) in remark and "can only be refunded" in remark
+    refund = ("refund", deposit["id"], "--key-file", desk.key("depositor"), "--outpoint", at, "--broadcast")
+    assert desk.bridge(*refund).code == 2
+    assert desk.bridge(*refund, "--amount", 123_455).code == 6  # the amount is signed
+    done = desk.ok(*refund, "--amount", 123_456)
+    assert done["pays"] == 123_456 - done["vbytes"]
+
+
 def test_a_kit_with_another_address_fails_verification(desk: Desk) -> None:
     path = Path(desk.announce()["refund_kit"])
     values = json.loads(path.read_text())
