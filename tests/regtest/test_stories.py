@@ -17,7 +17,7 @@ from taproot.errors import InvalidInput
 from taproot.keys import sign_schnorr
 from taproot.terms import ANCHOR
 from tests.chain.conftest import skip_without_bitcoind
-from tests.regtest.conftest import MakeStage, blobsum_plot, check_books, fibonacci_plot
+from tests.regtest.conftest import MakeStage, blobsum_plot, check_books, fibonacci_plot, with_invariant
 
 # Lie: the turn on which it is disproved, and what the leaf's name begins with.
 DISPROVED_ON = {
@@ -223,6 +223,6 @@ def node() -> Iterator[Bitcoind]:
 )
 def test_bitcoind_relays_and_accepts_every_move(node: Bitcoind, workshop: Workshop, plot: Plot) -> None:
     chain: Chain = node.chain()
-    ending = Stage(chain, plot, workshop=workshop).play()
+    ending = with_invariant(Stage(chain, plot, workshop=workshop)).play()
     assert ending.outcome == ("disproved" if plot.lie else "paid")
     check_books(ending, plot.terms)
