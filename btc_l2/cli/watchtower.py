@@ -1,4 +1,4 @@
-"""`btc-l2 watchtower run|status|check|settings|fees`: a party's eyes and hands for all its deposits.
+"""`btc-l2 watchtower run|announce|status|check|settings|fees`: a party's eyes and hands for all its deposits.
 
 Settings: flags > BTCL2_WATCHTOWER_* > TOML file (--config, or watchtower.toml here) > defaults; docs/watchtower.md.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_l2.cli.output import note, print_document, print_rows
-from taproot.errors import InvalidInput, Unavailable
+from taproot.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from btc_l2.chain.rpc import RpcChain
@@ -87,6 +87,38 @@ def check_tower(config: Config = None, as_json: AsJson = False) -> None:
         }, as_json)  # fmt: skip
     finally:
         tower.close()
+
+
+@app.command("announce")
+def announce_claim(
+    deposit: Annotated[str, typer.Argument(metavar="NAME", help="Folder of the deposit.")],
+    claim: Annotated[str, typer.Option(metavar="FILE|HEX", help="The claim, up to 128 bytes.")],
+    config: Config = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """The operator runs his program on a claim and signs what he will assert; writes claim.json, which he publishes."""
+    from btc_l2.cli.arguments import parse_bytes
+    from challenger.durable import replace_file
+    from challenger.game.solver import find_lie
+    from challenger.games import IMAGE_ROOT
+    from challenger.presign.bundle import read_proposal
+    from challenger.watchtower.announcement import CLAIM_BYTES, announce
+    from challenger.watchtower.keys import read_secrets
+    from challenger.watchtower.program import BUNDLE, CLAIM, load_program
+
+    found = _resolve(config, {})
+    orders, s = found.orders(), found.settings
+    folder = orders.deposits / deposit
+    proposal = read_proposal(folder / BUNDLE)
+    if proposal.parties.operator.name != s.party:
+        raise InvalidInput(f"{s.party} is not the operator of {deposit}; {proposal.parties.operator.name} announces")
+    secrets = read_secrets(found.path(s.key_file), found.path(s.passphrase_file) if s.passphrase_file else None)
+    program = load_program(folder, proposal.constants[IMAGE_ROOT])
+    prover = program.truth(parse_bytes(claim, "claim").ljust(CLAIM_BYTES, b"\0"), proposal.terms.steps)
+    announced = announce(prover, proposal.funding.deposit, secrets.key)
+    if find_lie(announced.assertion, prover) is not None:
+        raise Refused("the program does not accept this claim; it would be disproved; nothing was signed for others")
+    replace_file(folder / CLAIM, announced.to_json().encode())
+    print_document({"written": str(folder / CLAIM), "zN": announced.assertion.zn.hex()}, as_json)
 
 
 @app.command("status")

@@ -15,14 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.notice import Notices
 from challenger.watchtower.settings import resolve
 from regtest.bitcoind import Bitcoind, find_bitcoind, free_port
 from regtest.party import OPERATOR
 from regtest.story import Stage
 from regtest.workshop import Workshop
-from taproot.errors import InvalidInput, Unavailable
-from tests.watchtower.conftest import Market, Scene, fraud
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
+from tests.regtest.conftest import blobsum_plot
+from tests.watchtower.conftest import MakeScene, Market, Scene, fraud
 
 COMMAND = [sys.executable, "-c", "from btc_l2.cli.main import run; run()"]
 LIMIT = 60.0
@@ -51,15 +53,16 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def write_settings(scene: Scene, node: Bitcoind) -> Path:
+def write_settings(scene: Scene, node: Bitcoind | None) -> Path:
     key = scene.folder / "key"
     key.write_text(f"{scene.secrets.key.to_bytes().hex()}\n{scene.secrets.one_time.hex()}\n")
     key.chmod(0o600)
     (scene.orders.deposits / "d1" / "deposit.toml").write_text('guest = "blobsum"\n')
     path = scene.folder / "watchtower.toml"
     path.write_text(
-        f'party = "{scene.watched}"\nkey_file = "key"\nnode_port = {node.port}\nnode_cookie = "{node.cookie}"\n'
-        f'http_port = {free_port()}\npoll = 30\nlog = "json"\nstate = "daemon"\n'
+        f'party = "{scene.watched}"\nkey_file = "key"\n'
+        + (f'node_port = {node.port}\nnode_cookie = "{node.cookie}"\n' if node else "")
+        + f'http_port = {free_port()}\npoll = 30\nlog = "json"\nstate = "daemon"\n'
     )
     return path
 
@@ -123,6 +126,24 @@ def test_a_spike_on_a_real_node_is_survived(
     ending = stage.end()
     assert (ending.outcome, ending.winner) == ("disproved", "alice")
     assert ending.books.accounts["alice"].change > 0
+
+
+def test_an_operator_announces_what_a_challenger_believes_and_nothing_false(make_scene: MakeScene) -> None:
+    scene = make_scene(blobsum_plot(), watched=OPERATOR, confirmed=False)
+    config, path = str(write_settings(scene, None)), scene.orders.deposits / "d1" / "claim.json"
+    announced = path.read_text()
+    path.unlink()
+    claim = scene.stage.plot.guest.honest_claim()
+    false = bytes([claim[0] ^ 1]) + claim[1:]
+    refused = call("announce", "d1", "--claim", false.hex(), "--config", config)
+    assert refused.returncode == 6 and "does not accept" in refused.stderr and not path.exists()
+    done = call("announce", "d1", "--claim", claim.hex(), "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(path.read_text())["zn"] == json.loads(announced)["zn"]
+    funding, parties = scene.stage.bundle.proposal.funding, scene.stage.cast.parties
+    Announcement.load(path).verify(funding.deposit, parties.operator.x_only)
+    with pytest.raises(VerificationFailed):
+        Announcement.load(path).verify(funding.ticket, parties.operator.x_only)
 
 
 @pytest.mark.bitcoind
