@@ -79,12 +79,11 @@ def test_a_spike_above_the_cap_waits_calls_once_and_goes_on_when_it_is_over(make
     assert not alarms(scene)
 
 
-def test_the_cap_of_a_deposit_holds_over_restarts(make_scene: MakeScene) -> None:
+def test_the_cap_of_a_deposit_holds_over_a_restart(make_scene: MakeScene) -> None:
     scene = make_scene(limits=Limits(dispute=1_500))
-    for _ in range(24):
+    for _ in range(20):
         scene.block()
-        if scene.stage.chain.tip().height % 8 == 0:
-            scene.restart()
+    scene.restart()
     scene.look()
     case = scene.tower.cases[1]
     assert case.agent is not None and 0 < case.agent.budget.total <= 1_500

@@ -167,6 +167,7 @@ def test_a_dry_run_decides_and_sends_nothing(make_scene: MakeScene) -> None:
     assert all(tx.txid != scene.stage.bundle.graph.planned("fan").tx.txid for tx in scene.stage.chain.mempool())
 
 
+@pytest.mark.long
 def test_agents_of_a_tower_decide_like_those_of_the_stories(make_scene: MakeScene) -> None:
     """One party as tower and, beside it, as the stories' agent with a view of its own: the same plan at each block."""
     scene = make_scene()
