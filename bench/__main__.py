@@ -1,6 +1,6 @@
 """`python -m bench` measures everything, each section in a process of its own, and writes `docs/benchmarks.md`.
 
-`python -m bench NAME …` measures these sections and prints them.
+`python -m bench NAME …` measures these sections and prints them; with `--write` they take their place on the page.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,7 @@ SECTIONS = {
     "stories": "The demo",
     "suite": "The default tests",
 }
+FAILED = "This section failed."
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and report; 1 if a section failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="NAME", help=f"one of {', '.join(SECTIONS)}; all if none")
+    parser.add_argument("--write", action="store_true", help="put the named sections on the page, keep the others")
     parser.add_argument("--json", action="store_true", help="measure in this process and print JSON")
     given = parser.parse_args(arguments)
     if unknown := set(given.sections) - set(SECTIONS):
@@ -56,12 +59,13 @@ def main(arguments: Sequence[str]) -> int:
     if given.json:
         print(json.dumps([asdict(figure) for name in names for figure in _measure_here(name)]))
         return 0
-    measured = {name: _measure(name) for name in names}
-    for name, figures in measured.items():
-        print(_table(name, figures))
-    if not given.sections:
-        PAGE.write_text(_page(measured))
-    return 1 if any(figures is None for figures in measured.values()) else 0
+    tables = _known_tables() if given.write else {}
+    for name in names:
+        tables[name] = _table(name, _measure(name))
+        print(tables[name])
+        if given.write or not given.sections:
+            PAGE.write_text(_page(tables))
+    return 1 if any(FAILED in tables[name] for name in names) else 0
 
 
 def _measure_here(name: str) -> Sequence[Figure]:
@@ -77,24 +81,33 @@ def _measure(name: str) -> list[Figure] | None:
 
 def _table(name: str, figures: Sequence[Figure] | None) -> str:
     if figures is None:
-        return f"## {SECTIONS[name]}\n\nThis section failed.\n"
+        return f"## {SECTIONS[name]}\n\n{FAILED}\n"
     rows = [("figure", "measured", "asked", "met"), ("---",) * 4]
     rows += [(f.what, f.value, f.asked, {True: "yes", False: "**no**", None: ""}[f.met]) for f in figures]
     return f"## {SECTIONS[name]}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def _page(measured: dict[str, list[Figure] | None]) -> str:
-    asked = [f for figures in measured.values() for f in figures or () if f.met is not None]
-    met = sum(1 for f in asked if f.met)
+def _known_tables() -> dict[str, str]:
+    """The sections of the page as it is."""
+    parts = re.split(r"^(?=## )", PAGE.read_text(), flags=re.MULTILINE)[1:] if PAGE.is_file() else []
+    titles = {title: name for name, title in SECTIONS.items()}
+    known = {titles.get(part.splitlines()[0].removeprefix("## ")): part.rstrip("\n") + "\n" for part in parts}
+    return {name: text for name, text in known.items() if name is not None}
+
+
+def _page(tables: Mapping[str, str]) -> str:
+    """Head and sections in their order."""
+    body = "\n".join(tables[name] for name in SECTIONS if name in tables)
+    met, missed = body.count("| yes |"), body.count("| **no** |")
     head = HEAD.format(
         machine=f"{_processor()}, {os.cpu_count()} cores",
         python=platform.python_version(),
         system=platform.system(),
         commit=_commit(),
         date=datetime.datetime.now(datetime.UTC).date(),
-        verdict=f"{met} of {len(asked)} targets met.",
+        verdict=f"{met} of {met + missed} targets met.",
     )
-    return "\n".join([head, *(_table(name, figures) for name, figures in measured.items())])
+    return f"{head}\n{body}"
 
 
 def _processor() -> str:

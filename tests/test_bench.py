@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench import __main__ as bench
@@ -26,12 +28,25 @@ def test_figures_have_three_digits_or_all_of_a_whole_number(number: float, shown
 
 
 def test_the_page_counts_what_is_met_and_shows_what_is_not() -> None:
-    measured = {"costs": [at_most("a", 1, "s", 2), at_most("b", 3, "s", 2), absent("c", "no node")], "chain": None}
-    page = bench._page(measured)
+    figures = [at_most("a", 1, "s", 2), at_most("b", 3, "s", 2), absent("c", "no node")]
+    page = bench._page({"costs": bench._table("costs", figures), "chain": bench._table("chain", None)})
     assert "1 of 2 targets met." in page
     assert "| b | 3 s | ≤ 2 s | **no** |" in page
     assert "| c | not measured: no node |  |  |" in page
     assert "This section failed." in page
+
+
+def test_a_section_measured_alone_leaves_the_others_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "page.md")
+    old = {name: bench._table(name, [plain(f"old {name}", 1, "s")]) for name in ("zkvm", "costs", "chain")}
+    bench.PAGE.write_text(bench._page(old))
+    monkeypatch.setattr(bench, "_measure", lambda name: [plain(f"new {name}", 2, "s")])
+    assert bench.main(["--write", "costs"]) == 0
+    page = bench.PAGE.read_text()
+    assert "old zkvm" in page and "new costs" in page and "old chain" in page and "old costs" not in page
+    assert bench._known_tables().keys() == {"zkvm", "costs", "chain"}
 
 
 def test_an_unknown_section_is_refused() -> None:
