@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from challenger.presign.ceremony.agreement import Messages
-from challenger.presign.ceremony.contribution import Round, pack
+from challenger.presign.ceremony.ceremony import receive
+from challenger.presign.ceremony.contribution import Contribution, Round, pack
 from challenger.presign.ceremony.evidence import verify_evidence
 from challenger.presign.ceremony.store import EVIDENCE
-from taproot.errors import InvalidInput, Misbehaviour, VerificationFailed
+from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour, VerificationFailed
 from taproot.hashes import sha256
 from taproot.tx import OutPoint
-from tests.challenger.signers import DEPOSIT, TOY, Table, changed, of, outpoints_of
+from tests.challenger.signers import DEPOSIT, TOY, Table, changed, keys_of, of, outpoints_of
 
 
 def evidence_of(table: Table, name: str) -> list[Path]:
@@ -163,3 +168,47 @@ def test_evidence_that_was_made_up_proves_nothing(tmp_path: Path) -> None:
         verify_evidence(json.dumps(document).encode(), TOY)
     with pytest.raises(InvalidInput, match="unknown kind"):
         verify_evidence(json.dumps({**document, "kind": "gossip"}).encode(), TOY)
+
+
+@cache
+def _whole() -> tuple[Table, list[Contribution]]:
+    """A ceremony that was played to its end, and all of its files."""
+    table = Table(Path(tempfile.mkdtemp()), 2).open()
+    table.finish()
+    files = [c for name in table.desks for c in table.seat(name).own_files()]
+    return table, files
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_spoiled_file_is_refused_with_a_reason_whoever_signed_it(data: st.DataObject) -> None:
+    table, files = _whole()
+    chosen = data.draw(st.sampled_from(files))
+    body = dict(chosen.body)
+    field = data.draw(st.sampled_from(sorted(body)))
+    body[field] = data.draw(st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+                            | st.dictionaries(st.text(max_size=3), st.none(), max_size=2))  # fmt: skip
+    ceremony = b"" if chosen.round is Round.PROPOSE else chosen.ceremony
+    identity = keys_of(chosen.sender).identity
+    spoiled = Contribution.make(
+        identity, chosen.sender, chosen.round, chosen.attempt, chosen.policy, body, ceremony
+    )
+    if spoiled.digest != chosen.digest:
+        with pytest.raises(BtcL2Error):
+            _, _, is_new = receive(table.desks["bob"], spoiled.to_bytes())
+            assert is_new and field == "salt"  # another ceremony
+            raise InvalidInput("taken")
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_flipped_bit_anywhere_in_a_file_is_refused_or_means_the_same(data: st.DataObject) -> None:
+    table, files = _whole()
+    content = bytearray(data.draw(st.sampled_from(files)).to_bytes())
+    at = data.draw(st.integers(0, len(content) - 2))
+    content[at] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        _, _, is_new = receive(table.desks["bob"], bytes(content))
+    except BtcL2Error:
+        return
+    assert not is_new  # hexadecimal in capitals: the very same contribution

@@ -84,6 +84,17 @@ def test_two_signers_end_with_bundles_that_verify(agreed: Group) -> None:
     assert row["missing"] == "nothing; run `btc-l2 signer combine`"
 
 
+@pytest.mark.long
+def test_three_signers_of_whom_two_are_operators_end_with_two_bundles(tmp_path: Path) -> None:
+    group = Group(call, tmp_path, ("olga", "oskar", "alice"), operators=2).set_up().until_agreed()
+    for _ in range(3):
+        group.sign_all()
+        group.share()
+    done = group.ok("alice", "combine", "--out", tmp_path / "bundles", "--json").json()
+    assert done["operators"] == ["olga", "oskar"]
+    assert group.call("signer", "verify", tmp_path / "bundles").code == 0
+
+
 def test_files_of_a_ceremony_are_written_again_on_demand(agreed: Group) -> None:
     agreed.sign_all()
     agreed.ok("alice", "export", "--out", agreed.folder / "again")

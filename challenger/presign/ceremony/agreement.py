@@ -62,7 +62,7 @@ class Plan:
                 proposed.ceremony, Registered.from_json(body["policy"]), Party(str(name), bytes.fromhex(key)),
                 OutPoint.from_str(body["deposit"]), body["deadline"],
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInput(f"the proposal is not understood: {error!r}") from error
         if type(plan.deadline) is not int or len(body) != 5:
             raise InvalidInput("the proposal has another structure than version 1")
