@@ -17,9 +17,9 @@ _C = TypeVar("_C")
 
 
 def understood(cls: type[_C]) -> type[_C]:
-    """Class decorator: each public method raises Unavailable where an answer has another shape than it reads."""
+    """Class decorator: constructor and public methods raise Unavailable where an answer has another shape."""
     for name, method in list(vars(cls).items()):
-        if callable(method) and not name.startswith("_"):
+        if callable(method) and (name == "__init__" or not name.startswith("_")):
             setattr(cls, name, _guarded(name, method))
     return cls
 
@@ -32,7 +32,7 @@ def _guarded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         except _NOT_UNDERSTOOD as error:
             what = " ".join(repr(error).split())[:200]
             raise Unavailable(
-                f"{self._rpc} answers {name} with something else than a node does ({what}); "
+                f"{self._rpc} answers {name.strip('_')} with something else than a node does ({what}); "
                 "use Bitcoin Core 28 or later"
             ) from error
 

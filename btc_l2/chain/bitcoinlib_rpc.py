@@ -69,6 +69,8 @@ class NodeRpc:
             return getattr(proxy, method)(*params)
         except JSONRPCError as error:
             raise self._translate(error.error) from error
+        except (ValueError, ArithmeticError, RecursionError) as error:  # its JSON, numbers as Decimal
+            raise Unavailable(f"{self} answers with no JSON-RPC ({error!r}): is it a bitcoind?") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise Unavailable(f"{self} does not answer ({reason}): {HOW_TO_GET_A_NODE}") from error

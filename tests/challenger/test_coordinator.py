@@ -141,6 +141,32 @@ def test_no_coordinator_is_said_in_one_line() -> None:
         open_connection("ftp://example", 1.0)
 
 
+def test_an_answer_that_drips_is_not_waited_for() -> None:
+    """A coordinator that sends a byte now and then, for ever."""
+    stop = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        while not stop.is_set():
+            try:
+                raw, _ = listening.accept()
+                raw.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while not stop.wait(0.02):
+                    raw.sendall(b"x")
+            except OSError:
+                continue
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(5)
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        mail = Mail(f"http://127.0.0.1:{listening.getsockname()[1]}", COORDINATOR.x_only, IDENTITIES["alice"], MEMBERS,
+                    seconds=0.1, sleep=lambda _: None)  # fmt: skip
+        with pytest.raises(Unavailable, match="go on by files"):
+            mail.fetch(Log.empty(CEREMONY))
+        stop.set()
+        thread.join(10)
+
+
 # ---- whom it serves --------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +267,7 @@ def post(mailbox: Mailbox, name: str, sequence: int, content: bytes, ceremony: b
     ("limits", "reason"),
     [
         (Limits(ceremony_entries=1), "no more fit"),
+        (Limits(sender_entries=1), "this sender has 1 entries"),
         (Limits(ceremony_bytes=500), "no more fit"),
         (Limits(envelope_bytes=300), "300 at most"),
     ],

@@ -132,6 +132,14 @@ def test_parameters_are_compared_before_anything_else(table: Table, server: Coor
     assert not (table.desks["bob"].home / "ceremonies").exists()
 
 
+def test_a_full_lobby_is_followed_by_the_next(
+    table: Table, server: CoordinatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("challenger.presign.coordinator.attendance.LOBBY_ENTRIES", 2)
+    ids = [propose(table, server, k) for k in range(5)]
+    assert find_proposals(table.desks["bob"], mail_of(server, table, "bob")) == ids
+
+
 @pytest.mark.long
 def test_a_hundred_true_deposits_at_once(table: Table, server: CoordinatorServer) -> None:
     """Every member attends all ceremonies, eight at a time; all finish with the same signatures."""

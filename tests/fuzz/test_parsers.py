@@ -80,6 +80,17 @@ def test_deep_and_long_input_is_refused_by_us(name: str, content: bytes) -> None
     run(name, b"{}\x00" + content)
 
 
+def test_evidence_with_too_few_or_strange_files_is_refused_by_us() -> None:
+    """Found by `make fuzz`."""
+    document = json.loads(TARGETS["ceremony-evidence"].seeds()[0])
+    changes: list[dict[str, Any]] = [
+        {"files": document["files"][:1]}, {"files": 7}, {"messages": ["x"]}, {"messages": None}, {"kind": []},
+        {"kind": "partials", "files": []}, {"party": None}, {"kind": "keys"}, {"kind": "graphs"},
+    ]  # fmt: skip
+    for change in changes:
+        run("ceremony-evidence", json.dumps({**document, **change}).encode())
+
+
 def test_the_coordinator_outlives_any_bytes(tmp_path: Path) -> None:
     server = open_server(tmp_path / "m")
     address = server.server_address[:2]
@@ -101,9 +112,16 @@ def test_the_coordinator_outlives_any_bytes(tmp_path: Path) -> None:
     server.close()
 
 
+class _Silent:
+    def call(self, _method: str, *_params: Any) -> Any:
+        return None
+
+
 def test_a_node_that_answers_nonsense_is_named() -> None:
     from btc_l2.chain.rpc import RpcChain
     from tests.fuzz.targets import _Node
 
-    with pytest.raises(Unavailable, match="answers"):
+    with pytest.raises(Unavailable, match="answers init"):
+        RpcChain(_Silent(), "regtest", 0)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="answers tip"):
         RpcChain(_Node([{"blocks": []}]), "regtest", 0).tip()  # type: ignore[arg-type]

@@ -45,18 +45,21 @@ def verify_evidence(content: bytes, craft: Craft) -> Misbehaviour:
     """What the file proves. Raises VerificationFailed if it proves nothing, InvalidInput if it is no evidence."""
     document = _parse(content)
     policy = Registered.from_json(document["policy"])
-    files = [Contribution.from_json(f) for f in document["files"]]
+    try:
+        files = [Contribution.from_json(f) for f in document["files"]]
+        messages = [bytes.fromhex(m) for m in document["messages"]]
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"files or messages of the evidence are not understood: {error}") from error
     for contribution in files:
         contribution.verify(policy.member(contribution.sender).identity)
         if contribution.policy != policy.digest():
             raise VerificationFailed(f"{contribution.file_name} belongs to another policy")
-    messages = [bytes.fromhex(m) for m in document["messages"]]
     try:
         _CHECKS[document["kind"]](document["party"], policy, craft, files, messages)
     except Misbehaviour as found:
         if found.party == document["party"]:
             return found
-    except (BtcL2Error, LookupError, StopIteration) as error:
+    except (BtcL2Error, LookupError, StopIteration, ValueError, TypeError, AttributeError) as error:
         raise VerificationFailed(f"the evidence proves nothing against {document['party']}: {error!r}") from error
     raise VerificationFailed(f"the evidence proves nothing against {document['party']}: his files keep the rules")
 
@@ -69,7 +72,7 @@ def _parse(content: bytes) -> dict[str, Any]:
     fields = {"format", "kind", "party", "what", "policy", "files", "messages"}
     if not isinstance(document, dict) or set(document) != fields or document["format"] != FORMAT:
         raise InvalidInput(f"not a file of format {FORMAT!r}")
-    if document["kind"] not in _CHECKS:
+    if not isinstance(document["kind"], str) or document["kind"] not in _CHECKS:
         raise InvalidInput(f"evidence of unknown kind {document['kind']!r}")
     return document
 

@@ -29,30 +29,30 @@ from taproot.errors import InvalidInput, Misbehaviour, TimedOut, VerificationFai
 from taproot.hashes import sha256, tagged_hash
 
 LOG = "mail.log"
+LOBBY_ENTRIES = 500  # then the next lobby begins
 Review = Callable[[Ceremony], bool]  # looks at the graphs; calls `Ceremony.agree` and says yes, or says no
 
 
-def lobby_of(policy: Registered) -> bytes:
-    """The log in which members of a policy find each other's proposals."""
-    return tagged_hash("btc-l2/coordinator/lobby", policy.digest())
+def lobby_of(policy: Registered, number: int = 0) -> bytes:
+    """The log in which members of a policy find each other's proposals; the next one once it is full."""
+    return tagged_hash("btc-l2/coordinator/lobby", policy.digest() + number.to_bytes(4))
 
 
 def announce(desk: Desk, mail: Mail, proposed: Contribution) -> None:
-    """Put a proposal into the lobby, once."""
-    lobby = fetch(desk, mail, lobby_of(desk.policy))
-    if all(envelope.content != proposed.to_bytes() for envelope in lobby.entries):
-        keep(desk, lobby_of(desk.policy), mail.post(lobby, proposed.to_bytes()))
+    """Put a proposal into the last lobby, once."""
+    lobbies = _lobbies(desk, mail)
+    if all(envelope.content != proposed.to_bytes() for lobby in lobbies for envelope in lobby.entries):
+        last, content = lobbies[-1], proposed.to_bytes()
+        keep(desk, last.ceremony, _accusing(desk, lambda: mail.post(last, content)))
 
 
 def find_proposals(desk: Desk, mail: Mail) -> list[bytes]:
-    """Ids of the ceremonies in the lobby, the oldest first; each proposal is taken in as a file would be.
+    """Ids of the ceremonies in the lobbies, the oldest first; each proposal is taken in as a file would be.
 
     Raises Refused for a proposal that deviates from the registered policy.
     """
-    lobby = fetch(desk, mail, lobby_of(desk.policy))
-    keep(desk, lobby_of(desk.policy), lobby)
     found = []
-    for envelope in lobby.entries:
+    for envelope in (envelope for lobby in _lobbies(desk, mail) for envelope in lobby.entries):
         with suppress(TimedOut):  # one whose deadline is over concerns nobody any more
             found.append(_receive(desk, envelope)[1].ceremony)
     return found
@@ -113,6 +113,16 @@ def keep(desk: Desk, ceremony: bytes, log: Log) -> None:
     path = _log_path(desk, ceremony)
     make_folder(path.parent)
     replace_file(path, log.to_bytes())
+
+
+def _lobbies(desk: Desk, mail: Mail) -> list[Log]:
+    """All lobbies up to the one that is not full."""
+    lobbies: list[Log] = []
+    while not lobbies or lobbies[-1].head.number >= LOBBY_ENTRIES:
+        lobby = lobby_of(desk.policy, len(lobbies))
+        lobbies.append(fetch(desk, mail, lobby))
+        keep(desk, lobby, lobbies[-1])
+    return lobbies
 
 
 def _exchange(desk: Desk, mail: Mail, ceremony: bytes, log: Log) -> Log:

@@ -7,7 +7,9 @@ nothing of it reaches the ceremony. `Log.to_bytes` is what he stores; after a re
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -199,11 +201,17 @@ class Mail:
     def _exchange(self, request: Request) -> tuple[int, bytes, bytes]:
         connection = self._connect()
         headers = {"Authorization": request.authorize(self.identity)}
-        connection.request(request.method, request.path, request.body or None, headers)
-        response = connection.getresponse()
-        answered = response.read(MOST_ANSWER_BYTES + 1)
-        if len(answered) > MOST_ANSWER_BYTES:
-            raise http.client.HTTPException("the answer is too long")
+        cut = threading.Timer(self.seconds, _cut, (connection.sock,))  # a socket's own limit starts anew with each byte
+        cut.daemon, until = True, time.monotonic() + self.seconds
+        cut.start()
+        try:
+            connection.request(request.method, request.path, request.body or None, headers)
+            response = connection.getresponse()
+            answered = response.read(MOST_ANSWER_BYTES + 1)
+        finally:
+            cut.cancel()
+        if len(answered) > MOST_ANSWER_BYTES or time.monotonic() >= until:
+            raise http.client.HTTPException("the answer is too long, or came too slowly")
         try:
             signature = bytes.fromhex(response.headers.get(ANSWER_HEADER, ""))
         except ValueError:
@@ -213,6 +221,8 @@ class Mail:
     def _connect(self) -> http.client.HTTPConnection:
         if self._connection is None:
             self._connection = open_connection(self.url, self.seconds)
+        if self._connection.sock is None:  # the first time, or the other side has closed it
+            self._connection.connect()
         return self._connection
 
     def _drop(self) -> None:
@@ -229,6 +239,11 @@ def open_connection(url: str, seconds: float) -> http.client.HTTPConnection:
     if parts.scheme == "https":
         return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=seconds)
     return http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
+
+
+def _cut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _number(answer: Answer) -> int:

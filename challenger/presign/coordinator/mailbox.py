@@ -35,6 +35,7 @@ class Limits:
     envelope_bytes: int = 16 << 20
     ceremony_entries: int = 4096
     ceremony_bytes: int = 256 << 20
+    sender_entries: int = 1024  # of one ceremony: nobody fills a log alone
     ceremonies: int = 10_000
     page_bytes: int = 4 << 20  # of an answer, one entry at least
 
@@ -130,6 +131,8 @@ class Mailbox:
         limits = self._limits
         if envelope.sequence != last + 1:
             raise InvalidInput(f"envelope {envelope.sequence} after {last}; one is missing between them")
+        if last >= limits.sender_entries:
+            raise Refused(f"this sender has {last} entries in this ceremony; no more fit")
         if head.number >= limits.ceremony_entries or total + len(data) > limits.ceremony_bytes:
             raise Refused(f"this ceremony has {head.number} entries of {total} bytes; no more fit")
         if head.number == 0 and self._one("SELECT COUNT(DISTINCT ceremony) FROM entries") >= limits.ceremonies:

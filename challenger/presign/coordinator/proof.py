@@ -115,7 +115,7 @@ def verify_proof(content: bytes, coordinator: bytes, members: Collection[bytes])
     """
     try:
         document = json.loads(content)
-        if not isinstance(document, dict) or document.get("format") != FORMAT or document["kind"] not in _CHECKS:
+        if not isinstance(document, dict) or document.get("format") != FORMAT or str(document["kind"]) not in _CHECKS:
             raise InvalidInput(f"not a file of format {FORMAT!r}")
         ceremony = bytes.fromhex(document["ceremony"])
         is_proven = _CHECKS[document["kind"]](document, ceremony, coordinator, members)
