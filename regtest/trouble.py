@@ -13,7 +13,10 @@ from challenger.presign.signer import Signer
 from regtest.story import Stage
 from taproot.errors import Unavailable
 from taproot.presigned import Request, Signatures
-from taproot.tx import P2A_SCRIPT, OutPoint, Transaction
+from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, op_return_script
+
+# Who mines the blocks of another branch: to the same script, an empty block of the same second would be the same block.
+OTHER_MINER = op_return_script(b"another branch")
 
 
 class Killed(Exception):
@@ -127,7 +130,7 @@ def replace_last_block(stage: Stage, look: Callable[[], None]) -> None:
     chain = stage.chain
     chain.invalidate(chain.tip().hash)
     look()
-    chain.mine_block([])
+    chain.mine_block([], OTHER_MINER)
     stage.mine()
 
 
