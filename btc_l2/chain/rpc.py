@@ -6,6 +6,7 @@ start height (`scan_from`) in our own index. Mainnet is refused in code.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ from taproot.units import COIN, MAX_MONEY, Sats
 DEFAULT_PORTS = {"regtest": 18443, "signet": 38332, "testnet4": 48332, "test": 18332}
 DATA_FOLDERS = {"regtest": "regtest", "signet": "signet", "testnet4": "testnet4", "test": "testnet3"}
 ALREADY_CONFIRMED = -27  # RPC_VERIFY_ALREADY_IN_UTXO_SET
+SCAN_LIMIT, SCAN_PAUSE = 120.0, 0.02  # seconds
 NO_FEE_LIMIT = 0  # maxfeerate of sendrawtransaction and submitpackage
 ALL_BURNS = MAX_MONEY // COIN  # maxburnamount: slashing burns coins on purpose
 
@@ -129,7 +131,7 @@ class RpcChain:
 
     def find_coins(self, script_pubkey: bytes) -> tuple[Coin, ...]:
         """See `Chain.find_coins`; the node scans its whole coin set."""
-        found = self._rpc.call("scantxoutset", "start", [{"desc": _raw_descriptor(script_pubkey)}])
+        found = self._scan(_raw_descriptor(script_pubkey))
         coins = [_coin(entry) for entry in found["unspents"]]
         return tuple(sorted(coins, key=lambda coin: (coin.height, coin.outpoint)))
 
@@ -211,6 +213,20 @@ class RpcChain:
             raise InvalidInput(f"no block {_display(block_hash)} on {self._rpc}") from error
 
     # ---- inside ----------------------------------------------------------------------------------------
+
+    def _scan(self, descriptor: str) -> dict[str, Any]:
+        """A node makes one scan at a time; whoever else asks waits. Raises Unavailable if his turn does not come."""
+        deadline = time.monotonic() + SCAN_LIMIT
+        while True:
+            try:
+                found: dict[str, Any] = self._rpc.call("scantxoutset", "start", [{"desc": descriptor}])
+                return found
+            except NodeError as error:
+                if "already in progress" not in error.message:
+                    raise
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"{self._rpc} scans for somebody else all the time: try again later") from error
+                time.sleep(SCAN_PAUSE)
 
     def _check_network(self) -> None:
         there = self._rpc.call("getblockchaininfo")["chain"]

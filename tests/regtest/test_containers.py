@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from challenger.watchtower.keys import read_secrets
 from challenger.watchtower.program import BUNDLE, DEPOSIT
 from challenger.watchtower.settings import resolve
 from regtest import engine, standing
+from regtest.bitcoind import Bitcoind
 from regtest.container import NODE_OPTIONS
 from regtest.network import small_plot
 from regtest.process import (
@@ -32,6 +34,7 @@ from regtest.process import (
 from regtest.story import Stage
 from regtest.workshop import Workshop
 from taproot.errors import InvalidInput, Refused, Unavailable
+from taproot.tx import P2A_SCRIPT
 from tests.chain.conftest import skip_without_bitcoind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,3 +135,15 @@ def test_a_node_that_was_not_started_has_no_status(tmp_path: Path) -> None:
             act(tmp_path)
     with pytest.raises(InvalidInput, match="stays"):
         standing.start(tmp_path, "embedded")
+
+
+@pytest.mark.bitcoind
+def test_parties_that_look_for_their_coins_at_the_same_time_all_find_them() -> None:
+    """A node makes one scan of its coins at a time, and tells others so."""
+    skip_without_bitcoind()
+    with Bitcoind() as node:
+        node.chain().mine(120)
+        chains = [node.chain() for _ in range(4)]
+        with ThreadPoolExecutor(len(chains)) as pool:
+            found = pool.map(lambda chain: {len(chain.find_coins(P2A_SCRIPT)) for _ in range(20)}, chains)
+            assert list(found) == [{120}] * len(chains)
