@@ -95,7 +95,8 @@ def _slash(view: View, terms: Terms, game: Tracked) -> list[Step]:
     j, variant = game.game.given.challenger, _standing_bond(view, game)
     if variant is None or game.ended or game.mover is not Role.CHALLENGER:
         return []
-    return [Step(f"{j}/slash.{game.state.turn}@{variant}", game=j)] if is_due(view, game.since, terms.move_delay) else []
+    due = is_due(view, game.since, terms.move_delay)
+    return [Step(f"{j}/slash.{game.state.turn}@{variant}", game=j)] if due else []
 
 
 def _standing_bond(view: View, game: Tracked) -> str | None:
