@@ -17,7 +17,7 @@ from challenger.game.plan import MAP, TREE, Plan
 from taproot.connectors.turn import Role
 from taproot.kdf import derive
 from taproot.ots import Choice, Composition, OneTimeCode, Winternitz
-from taproot.terms import MAX_DIGEST
+from taproot.units import MAX_DIGEST
 
 Digits = tuple[int, ...]
 ROOT_DIGITS = 64

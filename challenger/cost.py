@@ -23,9 +23,9 @@ from taproot.hashes import sha256
 from taproot.keys import SecretKey
 from taproot.ots import OneTimeCode
 from taproot.presigned import Graph, Kind, Sign
-from taproot.terms import MAX_DIGEST, MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2, Parties, Party, Terms
+from taproot.terms import MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2, Parties, Party, Terms
 from taproot.tx import OutPoint
-from taproot.units import TRUC_VERSION
+from taproot.units import MAX_DIGEST, TRUC_VERSION
 
 SEED = bytes(range(32))
 CHALLENGERS = 5  # where nobody says how many; each adds 43 vB to `fan`

@@ -41,7 +41,7 @@ from challenger.game.state import FIRST_TURN
 from challenger.reveal import Check, Fixed, Keys, Open, Reveal, RevealLeaf, Same, reveal_leaf
 from taproot.connectors.turn import GameScripts, Move, Role, Turn
 from taproot.script import Op, Script, script
-from taproot.terms import MAX_DIGEST
+from taproot.units import MAX_DIGEST
 
 MAP_ROW = "SYSCALL_MAP"
 IMAGE = "image"

@@ -15,7 +15,7 @@ from typing import Any
 from taproot.errors import InvalidInput, Refused
 from taproot.keys import XOnlyKey, x_only_of
 from taproot.musig2 import KeyAgg
-from taproot.units import COIN, DUST_P2A, DUST_P2TR, MAX_MONEY, SEQUENCE_LOCKTIME_MASK, Sats
+from taproot.units import COIN, DUST_P2A, DUST_P2TR, MAX_DIGEST, MAX_MONEY, SEQUENCE_LOCKTIME_MASK, Sats
 
 N_OF_N = "n-of-n"
 NETWORKS = ("regtest", "signet", "testnet")
@@ -35,7 +35,6 @@ MOST_ARITY = 8  # a move that shows more roots of 256 bits comes too near to the
 MOST_ARITY_FIRST = 4  # its roots stand in `assert`, beside six other values
 MOST_STEPS_LOG2 = 40
 DIGESTS = (160, 192, 256)  # bits of a root that is signed; docs/spec/security.md
-MAX_DIGEST = 256
 _STAKE, _BOND = Sats(COIN // 5), Sats(COIN // 10)
 _ASSET, _ASSET_BURN = Sats(35_000), Sats(10_000)
 _STAKE_BURN, _PENALTY = Sats(COIN // 20), Sats(COIN // 20)

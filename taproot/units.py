@@ -78,3 +78,6 @@ def _is_witness_program(script: bytes) -> bool:
 
 def _compact_size_length(n: int) -> int:
     return 1 if n < 0xFD else 3
+
+# The dispute
+MAX_DIGEST = 256  # bits of a node of the state tree; roots may be signed to fewer (docs/spec/security.md)

@@ -10,7 +10,7 @@ import typer
 
 from btc_l2.cli.output import note, print_document, print_rows
 from taproot.errors import InvalidInput, Unavailable
-from taproot.terms import MAX_DIGEST
+from taproot.units import MAX_DIGEST
 
 AUTO = "auto"
 

@@ -18,7 +18,7 @@ import typer
 
 from btc_l2.cli.output import note
 from taproot.errors import InvalidInput, Unavailable
-from taproot.terms import MAX_DIGEST
+from taproot.units import MAX_DIGEST
 
 if TYPE_CHECKING:
     from btc_l2.chain.protocol import Chain

@@ -11,7 +11,7 @@ from challenger.disprove.claim import GROUPS, claim_from_digits
 from challenger.game.kinds import origin_for, origins_of_b
 from challenger.game.plan import Plan
 from challenger.game.prover import ShownStep
-from taproot.terms import MAX_DIGEST
+from taproot.units import MAX_DIGEST
 
 FIRST_TURN = "assert"
 
