@@ -185,16 +185,19 @@ def exit_now(stage: Stage, party: str, output: str) -> None:
 def test_a_timeout_kills_also_when_the_stake_is_gone(make_stage: MakeStage) -> None:
     plot = blobsum_plot(lie="operand", silent={OPERATOR: ("search.2",)})
     stage = make_stage(plot)
+    stage.confirm_vault()
     exit_now(stage, OPERATOR, "stake0")
-    ending = stage.play()
+    while not stage.is_over():
+        stage.tick()
+    ending = stage.end()
     assert ending.sent[-1].name.endswith("/timeout.search.2@bare")
     check_invariant(stage, ending)
 
 
 def test_who_has_no_bond_any_more_cannot_stop_the_operator_from_being_paid(make_stage: MakeStage) -> None:
     stage = make_stage(blobsum_plot(objectors=("alice",)))
-    exit_now(stage, "alice", "bond.alice")
     stage.confirm_vault()
+    exit_now(stage, "alice", "bond.alice")
     for _ in range(stage.plot.terms.total_delay + 20):
         stage.tick()
     stage.view.refresh()
