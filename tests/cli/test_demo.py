@@ -63,7 +63,7 @@ def test_json_is_one_document_with_all_fields(fraud: Played) -> None:
 def test_json_lists_every_transaction_in_order(fraud: Played) -> None:
     rows = fraud.document["transactions"]
     for row in rows:
-        assert row.keys() == {"name", "txid", "vbytes", "weight", "height", "by"}
+        assert row.keys() == {"name", "txid", "vbytes", "weight", "height", "by", "told"}
         assert len(row["txid"]) == 64 and (row["weight"] + 3) // 4 == row["vbytes"]
         assert row["by"] in {"alice", "bob", "olga", "dora"}
     assert all(one["height"] <= other["height"] for one, other in pairwise(rows))
