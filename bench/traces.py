@@ -60,25 +60,23 @@ def chain(steps: int) -> Machine:
 
 
 def _snapshots() -> Iterator[Figure]:
-    """Seconds of processor with and without snapshots, each the best of some tries in turn."""
+    """Time of a run with and without snapshots, each the best of some tries in turn; another core takes them."""
     for name in GO_GUESTS:
         machine = find_guest(name).load_image().machine()
         without, kept = [], []
         for _ in range(TRIES):
-            without.append(_processor_seconds(machine, NEVER)[1])
-            trace, seconds = _processor_seconds(machine, 1 << 24)
+            without.append(_seconds(machine, NEVER)[1])
+            trace, seconds = _seconds(machine, 1 << 24)
             kept.append(seconds)
         share = (min(kept) / min(without) - 1) * 100
         each = trace._kept.file.used / len(trace.positions)
         yield at_most(f"snapshots each 2^24 steps of {name}, {each:,.0f} pages each", max(share, 0.0), "%", 5)
 
 
-def _processor_seconds(machine: Machine, every: int) -> tuple[Trace, float]:
+def _seconds(machine: Machine, every: int) -> tuple[Trace, float]:
     trace = Trace(machine, snapshot_every=every)
-    before = os.times()
-    trace.run()
-    after = os.times()
-    return trace, after.user + after.system - before.user - before.system
+    _, seconds = timed(trace.run)
+    return trace, seconds
 
 
 def _root() -> Iterator[Figure]:

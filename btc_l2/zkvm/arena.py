@@ -27,6 +27,7 @@ _REGIONS = _ADDRESS_SPACE // REGION_BYTES
 MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0  # Python names it from 3.13 on
 _PROGRAM_REGIONS = PROGRAM_END // REGION_BYTES
 _CONTROL = slice(REGISTERS, REGISTERS + 8)
+_GROUP = 512  # pages whose marks are looked at together
 _STATE_WORDS = REGISTERS + 8 + 2  # the last two: address of the tier's table
 
 Loop = Callable[..., Any]  # as `kernel.loop.run_steps`: memory, registers, control, dirty, missing, flip, limit
@@ -133,9 +134,9 @@ class Arena:
             self._sources[region] = machine.memory.regions[region]
 
     def _written_pages(self) -> NDArray[np.int64]:
-        """Numbers of the pages marked as written; looked for eight at a time, because most runs write few."""
-        eights = np.flatnonzero(self._marks.view(np.uint64))
-        candidates = (eights[:, np.newaxis] * 8 + np.arange(8)).ravel()
+        """Numbers of the pages marked as written; looked for in groups, because most runs write few."""
+        groups = np.bitwise_or.reduce(self._marks.view(np.uint64).reshape(-1, _GROUP // 8), axis=1)
+        candidates = (np.flatnonzero(groups)[:, np.newaxis] * _GROUP + np.arange(_GROUP)).ravel()
         return np.asarray(candidates[self._marks[candidates] == WRITTEN], dtype=np.int64)
 
 
