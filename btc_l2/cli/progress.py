@@ -8,7 +8,9 @@ from functools import cached_property
 
 from btc_l2.cli.output import note
 from btc_l2.zkvm.disasm import disassemble
+from btc_l2.zkvm.fast import run
 from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.layout import PROGRAM_START
 from btc_l2.zkvm.state import Machine
 from btc_l2.zkvm.symbols import SymbolTable, symbols_of
 from btc_l2.zkvm.warm import is_compiled, warm
@@ -17,10 +19,18 @@ SAY_EVERY = 10.0  # seconds
 
 
 def get_ready() -> None:
-    """Compile the machine or load it; who has to wait for the compiler is told so."""
+    """Compile the machine, or load what every run needs; who has to wait for the compiler is told so."""
     if not is_compiled():
         note("compiling the machine for this processor; this takes some seconds, once")
-    warm()
+        warm()
+    run(idle_machine(), 2)
+
+
+def idle_machine() -> Machine:
+    """No-ops all over."""
+    machine = Machine("big")
+    machine.control = machine.control._replace(pc=PROGRAM_START, npc=PROGRAM_START + 4)
+    return machine
 
 
 class Progress:
