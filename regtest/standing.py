@@ -6,6 +6,7 @@ ended by RPC; a container is ended by its name.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import time
@@ -103,12 +104,24 @@ def _answers(facts: Facts) -> bool:
 
 
 def _wait_for_end(facts: Facts) -> None:
-    """Until it has saved its state: it removes its cookie last. Raises TimedOut."""
+    """Until it has saved its state and given up its folder: it removes its cookie, then its lock. Raises TimedOut."""
     cookie, deadline = Path(facts["cookie"]), time.monotonic() + STOP_LIMIT
-    while cookie.exists():
+    while cookie.exists() or _is_locked(cookie.parent / ".lock"):
         if time.monotonic() > deadline:
             raise TimedOut(f"the node did not end within {STOP_LIMIT:.0f} s; look at {cookie.parent}/debug.log")
         time.sleep(_PAUSE)
+
+
+def _is_locked(file: Path) -> bool:
+    """Whether another process holds the lock of a file."""
+    if not file.exists():
+        return False
+    with file.open("r+") as opened:
+        try:
+            fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _file(folder: Path) -> Path:
