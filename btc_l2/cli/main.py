@@ -21,6 +21,7 @@ from btc_l2.cli import (
     dispute,
     doctor,
     regtest,
+    regtest_parties,
     script,
     signer,
     version,
@@ -46,6 +47,7 @@ app.add_typer(signer.app, name="signer")
 app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(vm.app, name="vm")
 app.add_typer(watchtower.app, name="watchtower")
+regtest_parties.register(regtest.app)
 app.add_typer(regtest.app, name="regtest")
 
 
