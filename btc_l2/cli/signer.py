@@ -19,7 +19,7 @@ import typer
 
 from btc_l2.cli import signer_rounds
 from btc_l2.cli.output import note, print_document
-from btc_l2.cli.signer_options import Accept, AsJson, Home, PassphraseFd, PassphraseFile
+from btc_l2.cli.signer_options import Accept, AsJson, Home, PassphraseFd, PassphraseFile, RelayRate
 from taproot.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -74,16 +74,19 @@ def draft(
     image_root: Annotated[str | None, typer.Option(help="Or: root of the program's image (hexadecimal).")] = None,
     endian: Annotated[str, typer.Option(help="Its byte order: big or little.")] = "big",
     terms: Annotated[Path | None, typer.Option(help="JSON file with the terms that differ from the defaults.")] = None,
+    relay_rate: RelayRate = 1,
 ) -> None:
     """Write a policy from everybody's cards, for all to register."""
     from btc_l2.cli.arguments import read_file
     from challenger.presign.ceremony.card import read_card
     from challenger.presign.ceremony.contribution import canonical
     from challenger.presign.ceremony.registered import Registered
+    from challenger.presign.vetting import SAT_PER_KVB, check_policy
 
     members = tuple(read_card(read_file(path)) for path in card)
     policy = Registered(_read_terms(terms), members, tuple(operator), _constants(guest, image_root, endian))
     policy.aggregate()
+    check_policy(policy, relay_rate * SAT_PER_KVB)
     _write(out, canonical(policy.to_json()) + b"\n")
     note(f"written: {out}; give it to all signers, each registers it")
 
@@ -92,7 +95,7 @@ def draft(
 def register(
     file: Annotated[Path, typer.Argument(metavar="POLICY", help="What `draft` wrote.")],
     home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
-    accept: Accept = None,
+    accept: Accept = None, relay_rate: RelayRate = 1,
 ) -> None:  # fmt: skip
     """Show a policy; if you agree it is registered here, once and for good."""
     from btc_l2.cli.arguments import read_file
@@ -101,6 +104,7 @@ def register(
     from challenger.durable import locked, write_once
     from challenger.presign.ceremony.contribution import canonical
     from challenger.presign.ceremony.store import POLICY
+    from challenger.presign.vetting import SAT_PER_KVB, check_policy
 
     folder = home_of(home)
     policy = _policy_of(read_file(file))
@@ -109,6 +113,7 @@ def register(
     if (member.party.public_key, member.identity) != (keys.key.public_key, keys.identity.x_only):
         raise Refused(f"the policy has other keys in the name of {name}; somebody exchanged your card")
     print("\n".join(policy_screen(policy, name)))
+    check_policy(policy, relay_rate * SAT_PER_KVB)
     if (folder / POLICY).exists() and (folder / POLICY).read_bytes() != canonical(policy.to_json()):
         raise Refused(f"{folder} has another policy registered; a home has one for good; make another home")
     ask("Is this what all of you have agreed on?", policy.digest(), accept)

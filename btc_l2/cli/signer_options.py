@@ -21,3 +21,6 @@ Accept = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Which = Annotated[str, typer.Argument(metavar="[CEREMONY]", help="Its id or a unique prefix, if there are several.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the files that the others need.")]
+RelayRate = Annotated[
+    int, typer.Option("--relay-rate", min=1, help="Least fee rate that nodes take, sat/vB; terms below are refused.")
+]

@@ -18,6 +18,7 @@ from challenger.agents.player import Secrets
 from challenger.agents.wallet import Wallet
 from challenger.games import GameLibrary
 from challenger.presign.bundle import Bundle
+from challenger.presign.vetting import check_relayable, find_relay_doubt
 from challenger.watchtower import alarms as kinds
 from challenger.watchtower.alarms import Alarm, Board, near_deadlines, stuck_moves
 from challenger.watchtower.case import OPERATOR, Case, ProgramOf, load_case, role_of
@@ -30,7 +31,6 @@ from challenger.watchtower.phase import is_at_work
 from challenger.watchtower.program import BUNDLE, CLAIM, load_program, read_description
 from challenger.watchtower.relay import NodeUnavailable, RoundChain
 from challenger.watchtower.store import Registered, Store
-from challenger.watchtower.vetting import check_relayable, find_relay_doubt
 from taproot.errors import BtcL2Error, Unavailable
 from taproot.presigned import Graph
 from taproot.terms import Terms

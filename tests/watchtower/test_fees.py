@@ -10,7 +10,7 @@ from btc_l2.chain.protocol import Coin
 from challenger.agents.budget import Budget, CapReached, Limits
 from challenger.agents.calibration import calibrate
 from challenger.agents.wallet import MOST_COINS, child_vbytes, choose_coins
-from challenger.watchtower.vetting import check_relayable
+from challenger.presign.vetting import check_relayable
 from taproot.errors import InvalidInput, Refused
 from taproot.terms import Terms
 from taproot.tx import OutPoint, Transaction, TxOut

@@ -27,6 +27,7 @@ from challenger.presign.ceremony.seat import Desk, Seat
 from challenger.presign.ceremony.signing import CONFIRM, FIRST, Signing
 from challenger.presign.ceremony.store import AGREED, CEREMONIES, RESTORED, SIGNATURES, Files
 from challenger.presign.proposal import Proposal
+from challenger.presign.vetting import vetted
 from taproot.errors import InvalidInput, Misbehaviour, Refused, TimedOut
 from taproot.graph import Graph
 from taproot.terms import Party
@@ -86,6 +87,11 @@ def _open(desk: Desk, proposed: Contribution) -> Ceremony:
 class Ceremony(Seat):
     """A ceremony in its folder."""
 
+    def __init__(self, desk: Desk, files: Files) -> None:
+        """Raises as `Seat`, InvalidInput for a proposal of another structure."""
+        super().__init__(desk, files)
+        self.plan = Plan.of(self.proposed)
+
     def take(self, given: Contribution) -> bool:
         """Keep a file of this ceremony whose signature was checked; says whether it is new."""
         known = self.files.find(given.round, given.attempt, given.sender)
@@ -138,8 +144,11 @@ class Ceremony(Seat):
         return make_proposals(self.plan, self.files.of(Round.KEYS))
 
     def graphs(self) -> dict[str, Graph]:
-        """The graph of each operator, made here. Raises as `proposals`, InvalidInput if no graph can be made."""
-        return {op: p.build_graph(self.desk.craft.build_games) for op, p in self.proposals().items()}
+        """The graph of each operator, made here.
+
+        Raises as `proposals`, InvalidInput if no graph can be made, Refused as `check_relayable`.
+        """
+        return {op: vetted(p.build_graph(self.desk.craft.build_games)) for op, p in self.proposals().items()}
 
     def has_agreed(self) -> bool:
         """Whether the member has said yes after his review."""
