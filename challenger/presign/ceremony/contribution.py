@@ -32,11 +32,15 @@ class Round(Enum):
     """What a file contributes; the order is that of the ceremony."""
 
     PROPOSE = "propose"
+    SETTLE = "settle"  # proposes a settlement
     KEYS = "keys"
     NONCES = "nonces"
     PARTIALS = "partials"
     CONFIRM_NONCES = "confirm-nonces"
     CONFIRM_PARTIALS = "confirm-partials"
+
+
+PROPOSALS = (Round.PROPOSE, Round.SETTLE)  # each begins a ceremony and names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,9 @@ class Contribution:
             raise VerificationFailed(
                 f"{self.file_name} is not signed by {self.sender}'s identity key; changed on its way, or not from him"
             )
-        if self.round is Round.PROPOSE and self.ceremony != ceremony_id(self.body):
+        if self.round in PROPOSALS and self.ceremony != ceremony_id(self.body):
             raise InvalidInput(f"{self.file_name} does not belong to the ceremony that it names")
-        if (self.attempt == 0) != (self.round in (Round.PROPOSE, Round.KEYS)):
+        if (self.attempt == 0) != (self.round in (*PROPOSALS, Round.KEYS)):
             raise InvalidInput(f"{self.file_name}: attempt {self.attempt} does not exist in this round")
 
 

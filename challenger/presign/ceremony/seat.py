@@ -13,8 +13,8 @@ from typing import Any
 
 from challenger.durable import make_folder, write_once
 from challenger.keystore import KeySet
-from challenger.presign.ceremony.agreement import Craft, Plan
-from challenger.presign.ceremony.contribution import Contribution, Round
+from challenger.presign.ceremony.agreement import Craft
+from challenger.presign.ceremony.contribution import PROPOSALS, Contribution, Round
 from challenger.presign.ceremony.evidence import make_evidence
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.store import EVIDENCE, Files
@@ -51,17 +51,17 @@ class Seat:
         """Raises InvalidInput if the folder holds no proposal, Refused if it is of another policy."""
         desk.check()
         self.desk, self.files = desk, files
-        proposed = next(iter(self.files.of(Round.PROPOSE).values()), None)
+        proposed = next((given for round_ in PROPOSALS for given in files.of(round_).values()), None)
         if proposed is None:
             raise InvalidInput(f"{files.folder} holds no proposal; import it first")
-        self.proposed, self.plan = proposed, Plan.of(proposed)
-        if self.plan.policy.digest() != desk.policy.digest():
+        self.proposed = proposed
+        if proposed.policy != desk.policy.digest():
             raise Refused(f"{files.folder} follows another policy than the registered one, which cannot be overridden")
 
     def send(self, round_: Round, attempt: int, body: dict[str, Any]) -> Contribution:
         """Sign and keep a file; it is on the disk when this returns, and may leave."""
         desk = self.desk
-        ceremony, policy = self.plan.ceremony, desk.policy.digest()
+        ceremony, policy = self.proposed.ceremony, desk.policy.digest()
         made = Contribution.make(desk.keys.identity, desk.name, round_, attempt, policy, body, ceremony)
         self.files.add(made)
         return made

@@ -2,7 +2,8 @@
 
 A stage has attempts. An attempt's nonces sign once; if one member's are lost (a crash, a reboot, a restored backup), he
 begins the next attempt and all others follow with fresh ones. Parts for `confirm` leave only when all signatures of the
-first stage have been checked and are on the disk; its nonces may leave before, they sign nothing.
+first stage have been checked and are on the disk; its nonces may leave before, they sign nothing. A settlement has no
+`confirm`: its ceremony ends with the first stage.
 """
 
 from __future__ import annotations
@@ -55,14 +56,24 @@ class Signing(Seat):
 
     def advance(self, again: bool = False) -> Contribution | None:
         """The next own file, None if others have to send first; `again`: a new attempt of the stage under way."""
-        stage = CONFIRM if self.files.read(SIGNATURES) is not None else FIRST
+        stage = self._under_way()
+        if stage is None:
+            return None
         if again:
             return self._send_nonces(stage, self.files.attempts(stage.nonces) + 1)
-        if stage is FIRST and self.join(FIRST) is None:
-            made = self._advance(FIRST)
-            waits = self.own(FIRST.partials, self.files.attempts(FIRST.nonces)) is not None
-            return self._advance(CONFIRM, may_sign=False) if made is None and waits else made
-        return None if self.join(CONFIRM) is not None else self._advance(CONFIRM)
+        if stage is CONFIRM:
+            return None if self.join(CONFIRM) is not None else self._advance(CONFIRM)
+        if self.join(FIRST) is not None:
+            return self.advance()
+        made = self._advance(FIRST)
+        waits = self.own(FIRST.partials, self.files.attempts(FIRST.nonces)) is not None and self._messages.confirm
+        return self._advance(CONFIRM, may_sign=False) if made is None and waits else made
+
+    def _under_way(self) -> Stage | None:
+        """The stage whose signatures are not all here; None where there is no `confirm` to come."""
+        if self.files.read(SIGNATURES) is None:
+            return FIRST
+        return CONFIRM if self._messages.confirm else None
 
     def join(self, stage: Stage) -> Joined | None:
         """The signatures of a stage, None while files are missing; those of the first are kept.
