@@ -9,17 +9,17 @@ read from the chain and not made again.)
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from taproot.errors import Refused, Unavailable, VerificationFailed
+from btc_l2.database import Database, Words
+from taproot.errors import Refused
 
 VERSION = "2"
-IN_MEMORY = ":memory:"
+_WORDS = Words(
+    "journal", "nothing was signed or sent; free space or check the folder, start again", "restore it from a backup"
+)
 _TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS signed (message TEXT PRIMARY KEY, digits BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS moves (name TEXT PRIMARY KEY, raw BLOB NOT NULL, height INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (name TEXT PRIMARY KEY, raw BLOB NOT NULL, height INTEGER NOT NULL) WITHOUT ROWID;
@@ -35,16 +35,7 @@ class Journal:
         Raises Unavailable where the file cannot be used, VerificationFailed where it is damaged or belongs to another
         deposit or party.
         """
-        self.path = str(path)
-        with self._explained():
-            if self.path != IN_MEMORY:
-                Path(path).touch(mode=0o600)
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
-        for name, value in (("version", VERSION), ("deposit", deposit), ("party", party)):
-            self._claim(name, value)
+        self._db = Database(path, _TABLES, _WORDS, {"version": VERSION, "deposit": deposit, "party": party})
 
     def commit_move(self, name: str, values: Mapping[str, Sequence[int]], raw: bytes, height: int) -> None:
         """Record a move, the digits that it signs by message, and its bytes; on return all of it is on disk.
@@ -52,15 +43,14 @@ class Journal:
         Raises Refused if one of the keys signed another value before, Unavailable if the disk does not take it; nothing
         is recorded then, and the move must not be sent.
         """
-        with self._write():
+        with self._db.writing():
             for message, digits in values.items():
                 self._commit_value(message, bytes(digits))
             self._db.execute("INSERT OR REPLACE INTO moves VALUES (?, ?, ?)", (name, raw, height))
 
     def _commit_value(self, message: str, digits: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO signed VALUES (?, ?)", (message, digits))
-        (have,) = self._db.execute("SELECT digits FROM signed WHERE message = ?", (message,)).fetchone()
-        if have != digits:
+        if self._db.row("SELECT digits FROM signed WHERE message = ?", (message,)) != (digits,):
             raise Refused(f"one-time key {message} already signed another value; that one stands; nothing was signed")
 
     def value(self, message: str) -> tuple[int, ...] | None:
@@ -78,8 +68,8 @@ class Journal:
         Of two with one name, after a reorganisation, the later stands. All or none are kept.
         """
         if seen:
-            with self._write():
-                self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", seen)
+            with self._db.writing():
+                self._db.execute_for_each("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", seen)
 
     def seen(self, name: str) -> bytes | None:
         """The bytes of a transaction that was archived."""
@@ -90,39 +80,5 @@ class Journal:
         self._db.close()
 
     def _find(self, query: str, name: str) -> bytes | None:
-        with self._explained():
-            row = self._db.execute(query, (name,)).fetchone()
+        row = self._db.row(query, (name,))
         return None if row is None else bytes(row[0])
-
-    def _claim(self, name: str, value: str) -> None:
-        """Write what the journal belongs to, or check it."""
-        with self._write():
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
-            (have,) = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        if have != value:
-            raise VerificationFailed(
-                f"journal {self.path} belongs to {name} {have[:16]}, not {value[:16]}; use the journal of this {name}"
-            )
-
-    @contextmanager
-    def _write(self) -> Iterator[None]:
-        """All of the block or nothing. A full disk may end the transaction by itself, or at its COMMIT."""
-        with self._explained():
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(
-                f"journal {self.path}: {error}; nothing was signed or sent; free space or check the folder, start again"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise VerificationFailed(f"journal {self.path} is damaged: {error}; restore it from a backup") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btc_l2.chain.protocol import Chain
+from btc_l2.database import IN_MEMORY
 from btc_l2.translation import use_cached_tier
 from challenger.agents.footing import check_footing
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player
@@ -21,7 +22,7 @@ from challenger.agents.view import UNKNOWN, Confirmed, View
 from challenger.commit import GameId, public_keys
 from challenger.game.prover import TraceProver
 from challenger.games import constants_of
-from challenger.journal import IN_MEMORY, Journal
+from challenger.journal import Journal
 from challenger.presign.bundle import Bundle
 from challenger.presign.proposal import GameKeys, Proposal
 from regtest.books import Books, Ledger

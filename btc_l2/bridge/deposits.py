@@ -8,25 +8,24 @@ history is written by a trigger, so it is part of the same UPDATE. On return the
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from btc_l2.bridge.refund_kit import RefundKit, make_kit
 from btc_l2.bridge.states import TRANSITIONS, Event, State
+from btc_l2.database import Database, Value, Words
 from taproot.connectors.output import Contract
-from taproot.errors import InvalidInput, Refused, Unavailable, VerificationFailed
+from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.hashes import tagged_hash
 from taproot.terms import Parties, Terms
 from taproot.tx import OutPoint
 
-VERSION = 1
-IN_MEMORY = ":memory:"
+VERSION = "1"
 _ID_DIGITS = 16
-_BUSY_SECONDS = 10.0
+_WORDS = Words(
+    "record", "nothing was changed; free space or check the folder, start again", "restore it from a backup"
+)
 _COLUMNS = "id, state, terms, parties, outpoint, vault, height, detail"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS deposits (
@@ -91,17 +90,7 @@ class DepositStore:
 
         Raises Unavailable where the file cannot be used, VerificationFailed where it is damaged or of another version.
         """
-        self.path = str(path)
-        with self._explained():
-            if self.path != IN_MEMORY:
-                Path(path).touch(mode=0o600)
-            self._db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
-                raise VerificationFailed(f"{self.path} is of version {version}, not {VERSION}; use its program")
-            self._db.executescript(f"{_TABLES}PRAGMA user_version={VERSION};")
+        self._db = Database(path, _TABLES, _WORDS, {"version": VERSION})
 
     def close(self) -> None:
         """Close the file."""
@@ -111,12 +100,11 @@ class DepositStore:
         """A new deposit. Raises Refused if its address is recorded already: every deposit has a key of its own."""
         name = deposit_id(make_kit(terms, parties))
         row = (name, State.ANNOUNCED.value, _json(terms), _json(parties), height, "", "announce")
-        with self._explained():
-            done = self._db.execute(
-                "INSERT OR IGNORE INTO deposits (id, state, terms, parties, height, detail, event)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+        done = self._db.execute(
+            "INSERT OR IGNORE INTO deposits (id, state, terms, parties, height, detail, event)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
         if not done.rowcount:
             raise Refused(f"deposit {name} has this address already; take a new key for a new deposit")
         return self.get(name)
@@ -139,11 +127,10 @@ class DepositStore:
             f"UPDATE deposits SET event = ?, height = ?, detail = ?, outpoint = coalesce(?, {kept[0]}),"
             f" vault = coalesce(?, {kept[1]}), state = CASE state {cases} END WHERE id = ? AND state IN ({places})"
         )
-        values: list[object] = [event.value, height, detail, _text(outpoint), _text(vault)]
+        values: list[Value] = [event.value, height, detail, _text(outpoint), _text(vault)]
         values += [state.value for pair in row.items() for state in pair]
         values += [name, *(state.value for state in row)]
-        with self._explained():
-            done = self._db.execute(statement, values)
+        done = self._db.execute(statement, values)
         found = self.get(name)
         if not done.rowcount:
             raise Refused(f"deposit {name} is {found.state.value}; {event.value} cannot happen to it any more or yet")
@@ -151,39 +138,24 @@ class DepositStore:
 
     def get(self, prefix: str) -> Deposit:
         """The deposit whose id begins so. Raises InvalidInput for none or several."""
-        with self._explained():
-            rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM deposits WHERE substr(id, 1, ?) = ? ORDER BY id", (len(prefix), prefix)
-            ).fetchall()
+        query = f"SELECT {_COLUMNS} FROM deposits WHERE substr(id, 1, ?) = ? ORDER BY id"
+        rows = self._db.rows(query, (len(prefix), prefix))
         if len(rows) != 1 or not prefix:
             raise InvalidInput(f"{len(rows)} deposits have an id that begins with {prefix!r}; see `bridge status`")
         return _deposit(rows[0])
 
     def all_deposits(self) -> list[Deposit]:
         """All of them, oldest first."""
-        with self._explained():
-            rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM deposits ORDER BY"
-                " (SELECT min(number) FROM history WHERE history.deposit = deposits.id)"
-            ).fetchall()
+        rows = self._db.rows(
+            f"SELECT {_COLUMNS} FROM deposits ORDER BY"
+            " (SELECT min(number) FROM history WHERE history.deposit = deposits.id)"
+        )
         return [_deposit(row) for row in rows]
 
     def history(self, name: str) -> list[Step]:
         """What happened to a deposit, in order."""
         query = "SELECT event, before, after, height, detail FROM history WHERE deposit = ? ORDER BY number"
-        with self._explained():
-            return [Step(*row) for row in self._db.execute(query, (name,)).fetchall()]
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(
-                f"record {self.path}: {error}; nothing was changed; free space or check the folder, start again"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise VerificationFailed(f"record {self.path} is damaged: {error}; restore it from a backup") from error
+        return [Step(*row) for row in self._db.rows(query, (name,))]
 
 
 def deposit_id(kit: RefundKit) -> str:

@@ -8,20 +8,19 @@ stands on: of two towers on one file, or of one that was killed and one that was
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from btc_l2.database import Database, Words
 from challenger.watchtower.fault import fault_point
-from taproot.errors import Refused, Unavailable, VerificationFailed
+from taproot.errors import Refused
 
-VERSION = 1
-_ROWS_AT_ONCE = 500  # placeholders in one query
+VERSION = "1"
+_WORDS = Words("store", "free space or check the folder", "remove it, the chain has all")
+_ROWS_AT_ONCE = 500  # values in one query
 _TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deposits (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, outpoint TEXT NOT NULL, bundle TEXT NOT NULL,
     role TEXT NOT NULL, terms TEXT NOT NULL);
@@ -82,15 +81,7 @@ class Store:
     def __init__(self, path: Path | str, party: str) -> None:
         """Open or create. Raises Unavailable if the file cannot be used, VerificationFailed if it is another's."""
         self.path = str(path)
-        with self._explained():
-            if self.path != ":memory:":
-                Path(path).touch(mode=0o600)
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
-        for name, value in (("version", str(VERSION)), ("party", party)):
-            self._claim(name, value)
+        self._db = Database(path, _TABLES, _WORDS, {"version": VERSION, "party": party})
 
     def close(self) -> None:
         """Close the file."""
@@ -101,7 +92,7 @@ class Store:
     def deposits(self) -> list[Registered]:
         """All that are watched, oldest first."""
         query = "SELECT id, name, outpoint, bundle, role, terms FROM deposits ORDER BY id"
-        return [Registered(*row) for row in self._rows(query)]
+        return [Registered(*row) for row in self._db.rows(query)]
 
     def register(
         self, deposit: Registered,
@@ -113,36 +104,42 @@ class Store:
             if known.bundle != deposit.bundle:
                 raise Refused(f"deposit {known.name} was registered with another bundle; use another folder for it")
             return known
-        with self.write():
+        with self._db.writing():
             d = deposit
             query = "INSERT INTO deposits (name, outpoint, bundle, role, terms) VALUES (?, ?, ?, ?, ?)"
             added = self._db.execute(query, (d.name, d.outpoint, d.bundle, d.role, d.terms)).lastrowid
             assert added is not None
-            self._db.executemany("INSERT INTO outputs VALUES (?, ?, ?)", ((o, added, n) for o, n in outputs))
+            self._db.execute_for_each("INSERT INTO outputs VALUES (?, ?, ?)", ((o, added, n) for o, n in outputs))
             rows = ((key, added, n, leaf) for key, n, leaf in transactions)
-            self._db.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?)", rows)
+            self._db.execute_for_each("INSERT INTO transactions VALUES (?, ?, ?, ?)", rows)
         return replace(deposit, id=added)
 
     def find_outputs(self, outpoints: Sequence[bytes]) -> list[tuple[bytes, int, str]]:
         """(outpoint, deposit, name) of those that are watched."""
-        return [row for part in _parts(outpoints) for row in self._rows(_IN.format("outpoint, deposit, name", "outputs",
-                "outpoint", _marks(part)), part)]  # fmt: skip
+        return self._find("outpoint, deposit, name", "outputs", "outpoint", outpoints)
 
     def find_transactions(self, keys: Sequence[bytes]) -> list[tuple[bytes, int, str, bytes | None]]:
         """(key, deposit, name, leaf) of the transactions of the graphs with these keys."""
-        return [row for part in _parts(keys) for row in self._rows(_IN.format("key, deposit, name, leaf",
-                "transactions", "key", _marks(part)), part)]  # fmt: skip
+        return self._find("key, deposit, name, leaf", "transactions", "key", keys)
+
+    def _find(self, columns: str, table: str, column: str, values: Sequence[bytes]) -> list[Any]:
+        found = []
+        for at in range(0, len(values), _ROWS_AT_ONCE):
+            part = values[at : at + _ROWS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            found += self._db.rows(f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})", part)
+        return found
 
     # ---- the chain -------------------------------------------------------------------------------------
 
     def tip(self) -> tuple[int, bytes] | None:
         """Height and hash of the last block taken in."""
-        rows = self._rows("SELECT height, hash FROM blocks ORDER BY height DESC LIMIT 1")
+        rows = self._db.rows("SELECT height, hash FROM blocks ORDER BY height DESC LIMIT 1")
         return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
 
     def hash_at(self, height: int) -> bytes | None:
         """Hash of a block taken in, unless it is forgotten."""
-        rows = self._rows("SELECT hash FROM blocks WHERE height = ?", (height,))
+        rows = self._db.rows("SELECT hash FROM blocks WHERE height = ?", (height,))
         return bytes(rows[0][0]) if rows else None
 
     def advance(self, base: int, blocks: Sequence[tuple[int, bytes]], events: Sequence[Event], keep: int) -> bool:
@@ -150,12 +147,12 @@ class Store:
 
         Of the blocks the last `keep` are remembered.
         """
-        with self.write():
+        with self._db.writing():
             if not self._move_height(base, blocks[-1][0]):
                 return False
-            self._db.executemany("INSERT OR REPLACE INTO blocks VALUES (?, ?)", blocks)
+            self._db.execute_for_each("INSERT OR REPLACE INTO blocks VALUES (?, ?)", blocks)
             self._db.execute("DELETE FROM blocks WHERE height <= ?", (blocks[-1][0] - keep,))
-            self._db.executemany(
+            self._db.execute_for_each(
                 "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)",
                 [(e.deposit, e.height, e.place, e.name, e.raw) for e in events],
             )
@@ -164,7 +161,7 @@ class Store:
 
     def rewind(self, base: int, height: int) -> bool:
         """Forget everything above `height`, standing at `base`; False if somebody else was there first."""
-        with self.write():
+        with self._db.writing():
             if not self._move_height(base, height):
                 return False
             self._db.execute("DELETE FROM blocks WHERE height > ?", (height,))
@@ -174,12 +171,12 @@ class Store:
 
     def begin(self, start: int) -> None:
         """Without a height yet: the first block to take in is `start`."""
-        with self.write():
+        with self._db.writing():
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('height', ?)", (str(start - 1),))
 
     def height(self) -> int:
         """Height up to which the chain is taken in."""
-        return int(self._rows("SELECT value FROM meta WHERE name = 'height'")[0][0])
+        return int(self._db.rows("SELECT value FROM meta WHERE name = 'height'")[0][0])
 
     def _move_height(self, base: int, height: int) -> bool:
         query = "UPDATE meta SET value = ? WHERE name = 'height' AND value = ?"
@@ -188,7 +185,7 @@ class Store:
     def events(self, deposit: int, above: int = -1) -> list[Event]:
         """What confirmed of a deposit, in the order of the chain."""
         query = "SELECT * FROM events WHERE deposit = ? AND height > ? ORDER BY height, place"
-        return [Event(*row) for row in self._rows(query, (deposit, above))]
+        return [Event(*row) for row in self._db.rows(query, (deposit, above))]
 
     def unknown_spends(self) -> list[Event]:
         """Spends of graphs' outputs that no graph knows."""
@@ -196,25 +193,25 @@ class Store:
             "SELECT * FROM events e WHERE name = 'unknown' AND NOT EXISTS (SELECT 1 FROM events o WHERE "
             "o.height = e.height AND o.place = e.place AND o.name <> 'unknown') ORDER BY height, place"
         )
-        return [Event(*row) for row in self._rows(query)]
+        return [Event(*row) for row in self._db.rows(query)]
 
     # ---- moves and alarms ------------------------------------------------------------------------------
 
     def moves(self, deposit: int) -> list[tuple[str, int | None, int]]:
         """(name, height since when it is wanted, most sat offered) of each move."""
-        return [(n, s, o) for n, s, o in self._rows("SELECT name, since, offered FROM moves WHERE deposit = ?",
+        return [(n, s, o) for n, s, o in self._db.rows("SELECT name, since, offered FROM moves WHERE deposit = ?",
                                                     (deposit,))]  # fmt: skip
 
     def want(self, deposit: int, since: Iterable[tuple[str, int]]) -> None:
         """These moves are wanted since these heights, no others are."""
-        with self.write():
+        with self._db.writing():
             self._db.execute("UPDATE moves SET since = NULL WHERE deposit = ?", (deposit,))
             query = "INSERT INTO moves VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET since = excluded.since"
-            self._db.executemany(query, [(deposit, name, height) for name, height in since])
+            self._db.execute_for_each(query, [(deposit, name, height) for name, height in since])
 
     def offer(self, deposit: int, name: str, fee: int) -> None:
         """A fee is about to be offered for a move; what was offered never sinks."""
-        with self.write():
+        with self._db.writing():
             query = ("INSERT INTO moves VALUES (?, ?, NULL, ?) "
                      "ON CONFLICT DO UPDATE SET offered = max(offered, excluded.offered)")  # fmt: skip
             self._db.execute(query, (deposit, name, fee))
@@ -226,63 +223,17 @@ class Store:
             "text = excluded.text, raised = excluded.raised, cleared = NULL WHERE cleared IS NOT NULL"
         )
         a = alarm
-        with self.write():
+        with self._db.writing():
             return self._db.execute(query, (a.deposit, a.kind, a.subject, a.text, a.raised)).rowcount == 1
 
     def clear_alarm(self, deposit: str, kind: str, subject: str, height: int) -> bool:
         """True if it was standing."""
         query = ("UPDATE alarms SET cleared = ? "
                  "WHERE deposit = ? AND kind = ? AND subject = ? AND cleared IS NULL")  # fmt: skip
-        with self.write():
+        with self._db.writing():
             return self._db.execute(query, (height, deposit, kind, subject)).rowcount == 1
 
     def alarms(self) -> list[StandingAlarm]:
         """Those that stand."""
         query = "SELECT deposit, kind, subject, text, raised FROM alarms WHERE cleared IS NULL ORDER BY raised, kind"
-        return [StandingAlarm(*row) for row in self._rows(query)]
-
-    # ---- inside ----------------------------------------------------------------------------------------
-
-    def _rows(self, query: str, values: Sequence[bytes | int | str] = ()) -> list[tuple[Any, ...]]:
-        with self._explained():
-            return self._db.execute(query, tuple(values)).fetchall()
-
-    def _claim(self, name: str, value: str) -> None:
-        with self.write():
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
-            (have,) = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        if have != value:
-            raise VerificationFailed(f"store {self.path} belongs to {name} {have}, not {value}; use another folder")
-
-    @contextmanager
-    def write(self) -> Iterator[None]:
-        """All of the block or nothing."""
-        with self._explained():
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(f"store {self.path}: {error}; free space or check the folder") from error
-        except sqlite3.DatabaseError as error:
-            raise VerificationFailed(f"store {self.path} is damaged: {error}; remove it, the chain has all") from error
-
-
-_IN = "SELECT {} FROM {} WHERE {} IN ({})"
-
-
-def _marks(part: Sequence[bytes]) -> str:
-    return ", ".join("?" * len(part))
-
-
-def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for at in range(0, len(values), _ROWS_AT_ONCE):
-        yield values[at : at + _ROWS_AT_ONCE]
+        return [StandingAlarm(*row) for row in self._db.rows(query)]

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btc_l2.bridge.deposits import IN_MEMORY, Deposit, DepositStore
+from btc_l2.bridge.deposits import Deposit, DepositStore
 from btc_l2.bridge.follow import find_event, find_remarks, follow, is_backed
 from btc_l2.bridge.refund_kit import make_refund, own_script
 from btc_l2.bridge.skeleton import build_skeleton, find_vault
 from btc_l2.bridge.states import FINAL, TRANSITIONS, Event, State, allowed
+from btc_l2.database import IN_MEMORY
 from challenger.presign.refresh import Standing, plan_refresh, sign_refresh
 from challenger.presign.session import presign
 from challenger.presign.settlement import approve_payment, plan_exit_of_all, sign_together
@@ -162,9 +164,9 @@ def test_damaged_or_foreign_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "rubbish").write_bytes(b"x" * 4096)
     with pytest.raises(VerificationFailed, match="damaged"):
         DepositStore(tmp_path / "rubbish")
-    db = sqlite3.connect(tmp_path / "newer")
-    db.execute("PRAGMA user_version=9")
-    db.close()
+    DepositStore(tmp_path / "newer").close()
+    with closing(sqlite3.connect(tmp_path / "newer", isolation_level=None)) as db:
+        db.execute("UPDATE meta SET value = '9' WHERE name = 'version'")
     with pytest.raises(VerificationFailed, match="version 9"):
         DepositStore(tmp_path / "newer")
     with pytest.raises(Unavailable):

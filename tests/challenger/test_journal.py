@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from challenger.journal import IN_MEMORY, Journal
+from btc_l2.database import IN_MEMORY
+from challenger.journal import Journal
 from taproot.errors import Refused, Unavailable, VerificationFailed
 
 DEPOSIT = f"{'ab' * 32}:0"

@@ -9,10 +9,11 @@ import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
+from btc_l2.database import IN_MEMORY
 from challenger.agents.player import OperatorAgent
 from challenger.agents.wallet import CHILD_VBYTES, Wallet
 from challenger.game.lies import STEP_LIES, LyingProver
-from challenger.journal import IN_MEMORY, Journal
+from challenger.journal import Journal
 from regtest.bitcoind import Bitcoind, find_bitcoind, find_core
 from regtest.party import OPERATOR
 from regtest.plot import Plot

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from btc_l2.chain.protocol import Chain
+from btc_l2.database import IN_MEMORY
 from challenger.agents.player import OperatorAgent
 from challenger.game.lies import STEP_LIES, LyingProver
-from challenger.journal import IN_MEMORY, Journal
+from challenger.journal import Journal
 from regtest.party import OPERATOR
 from regtest.plot import Plot
 from regtest.story import Ending, Stage

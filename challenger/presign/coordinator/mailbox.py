@@ -6,17 +6,17 @@ What was confirmed is on the disk: an envelope and the sender's counter are writ
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from btc_l2.database import Database, Words
 from challenger.presign.coordinator.wire import ENVELOPE_BYTES, Envelope, Head, Page
-from taproot.errors import InvalidInput, Refused, Unavailable, VerificationFailed
+from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.keys import SecretKey
 
+VERSION = "1"
+_WORDS = Words("mailbox", "nothing was confirmed; free space or check the folder", "restore a backup")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS entries (
   ceremony BLOB NOT NULL, number INTEGER NOT NULL, sender BLOB NOT NULL, sequence INTEGER NOT NULL,
@@ -49,15 +49,10 @@ class Mailbox:
     """The logs of all ceremonies; safe for threads."""
 
     def __init__(self, path: Path, key: SecretKey, limits: Limits) -> None:
-        """Open or create. Raises Unavailable where the file cannot be used."""
+        """Open or create. Raises Unavailable where the file cannot be used, VerificationFailed where it is damaged."""
         self._lock, self._key, self._limits, self._path = threading.Lock(), key, limits, path
-        with self._explained():
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
-            self._counters = {bytes(k): int(c) for k, c in self._db.execute("SELECT key, counter FROM counters")}
+        self._db = Database(path, _TABLES, _WORDS, {"version": VERSION}, threads=True)
+        self._counters = {bytes(k): int(c) for k, c in self._db.rows("SELECT key, counter FROM counters")}
 
     def close(self) -> None:
         """Close the file; everything confirmed is in it."""
@@ -84,7 +79,7 @@ class Mailbox:
             raise Refused(f"an envelope of {len(data)} bytes; {self._limits.envelope_bytes} at most")
         if not envelope.is_signed:
             raise InvalidInput("the envelope is not signed by its sender")
-        with self._lock, self._explained():
+        with self._lock:
             head, total = self._head(envelope.ceremony)
             last = self._last_of(envelope)
             if envelope.sequence <= last:
@@ -96,7 +91,7 @@ class Mailbox:
 
     def page(self, ceremony: bytes, after: int) -> Page | None:
         """Entries after the first `after`, as many as fit a page; None if there are not so many."""
-        with self._lock, self._explained():
+        with self._lock:
             if after > self._one("SELECT COUNT(*) FROM entries WHERE ceremony = ?", ceremony):
                 return None
             start = self._head_at(ceremony, after)
@@ -116,16 +111,11 @@ class Mailbox:
         return Page(start.signed(ceremony, self._key), tuple(entries))
 
     def _append(self, envelope: Envelope, data: bytes, after: Head) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._db.writing():
             row = (envelope.ceremony, after.number, envelope.sender, envelope.sequence, after.hash, data)
             self._db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
             counter = self._counters.get(envelope.sender, 0)
             self._db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (envelope.sender, counter))
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
 
     def _check(self, envelope: Envelope, data: bytes, head: Head, total: int, last: int) -> None:
         limits = self._limits
@@ -145,21 +135,21 @@ class Mailbox:
     def _posted_before(self, envelope: Envelope, data: bytes, head: Head) -> Head:
         where = (envelope.ceremony, envelope.sender, envelope.sequence)
         sql = "SELECT envelope FROM entries WHERE ceremony = ? AND sender = ? AND sequence = ?"
-        found = self._db.execute(sql, where).fetchone()
+        found = self._db.row(sql, where)
         if found is None or bytes(found[0]) != data:
             raise Refused(f"envelope {envelope.sequence} of this sender is there already with another content")
         return head.signed(envelope.ceremony, self._key)
 
     def _head(self, ceremony: bytes) -> tuple[Head, int]:
         sql = "SELECT COUNT(*), COALESCE(SUM(LENGTH(envelope)), 0) FROM entries WHERE ceremony = ?"
-        number, total = self._db.execute(sql, (ceremony,)).fetchone()
+        number, total = self._db.rows(sql, (ceremony,))[0]
         return self._head_at(ceremony, int(number)), int(total)
 
     def _head_at(self, ceremony: bytes, number: int) -> Head:
         if number == 0:
             return Head.of_nothing(ceremony)
         sql = "SELECT hash FROM entries WHERE ceremony = ? AND number = ?"
-        found = self._db.execute(sql, (ceremony, number)).fetchone()
+        found = self._db.row(sql, (ceremony, number))
         if found is None:
             raise VerificationFailed(f"{self._path} lacks entry {number} of a ceremony; restore a backup")
         return Head(number, bytes(found[0]))
@@ -169,11 +159,4 @@ class Mailbox:
         return self._one(sql, envelope.ceremony, envelope.sender)
 
     def _one(self, sql: str, *values: bytes) -> int:
-        return int(self._db.execute(sql, values).fetchone()[0])
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"cannot use {self._path} ({error}); nothing was confirmed; free space") from error
+        return int(self._db.rows(sql, values)[0][0])
