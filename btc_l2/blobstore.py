@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from btc_l2.durable import replace_file
 from btc_l2.zkvm.blobs import blob_root
 from btc_l2.zkvm.layout import REGION_BYTES
 from btc_l2.zkvm.outcome import Endian
@@ -139,17 +139,8 @@ def _read_at_most(path: Path, count: int) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write beside the name, then rename: nobody sees half of a file under it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    replace_file(path, data)
 
 
 def _link(source: Path, target: Path, data: bytes) -> None:

@@ -13,12 +13,12 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
+from btc_l2.durable import replace_file
 from btc_l2.guests import Guest, find_guest
 from btc_l2.zkvm import llvm
 from btc_l2.zkvm.image import Image
@@ -130,16 +130,7 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
 def _write(folder: Path, key: bytes, translation: Translation) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_owner(folder, os.lstat(folder))
-    descriptor, name = tempfile.mkstemp(dir=folder)  # of mode 600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode_translation(translation, key))
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(name, folder / (key.hex() + _SUFFIX))
-    except OSError:
-        os.unlink(name)
-        raise
+    replace_file(folder / (key.hex() + _SUFFIX), encode_translation(translation, key))
     _forget_oldest(folder)
 
 

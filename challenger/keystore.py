@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from challenger.durable import write_once
+from btc_l2.durable import write_once
 from taproot.errors import InvalidInput, Refused, Unavailable, VerificationFailed
 from taproot.kdf import derive
 from taproot.keys import SecretKey

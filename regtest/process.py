@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from btc_l2.chain.protocol import Chain
+from btc_l2.durable import replace_file
 from btc_l2.guests import find_guest
 from challenger.agents.player import ChallengerAgent, OperatorAgent, Player, Secrets
-from challenger.durable import replace_file
 from challenger.game.solver import Assertion
 from challenger.games import GameLibrary
 from challenger.journal import Journal

@@ -38,7 +38,7 @@ class Home:
     @classmethod
     def find(cls, named: Path | None) -> Home:
         """`--home`, else $BTCL2_HOME, else ~/.btc-l2; made if it is not there."""
-        from challenger.durable import make_folder
+        from btc_l2.durable import make_folder
 
         folder = named or Path(os.environ.get("BTCL2_HOME") or Path.home() / ".btc-l2")
         make_folder(folder / FOLDER)
@@ -61,7 +61,7 @@ class Home:
 
     def write_kit(self, deposit: Deposit) -> Path:
         """The refund kit, as the deposit stands now."""
-        from challenger.durable import replace_file
+        from btc_l2.durable import replace_file
 
         path = self.file(deposit.id, "kit.json")
         content = json.dumps(deposit.kit.to_json(), indent=1).encode() + b"\n"
@@ -74,7 +74,7 @@ class Home:
 
     def write_graph(self, deposit: str, terms: Terms, parties: Parties, funding: Funding) -> None:
         """What a deposit's graph is made from, its games aside."""
-        from challenger.durable import replace_file
+        from btc_l2.durable import replace_file
 
         values = {
             "terms": terms.to_json(), "parties": parties.to_json(), "deposit": str(funding.deposit),
@@ -148,7 +148,7 @@ def read_key(path: Path) -> SecretKey:
 
 def new_key(path: Path, secret: SecretKey) -> None:
     """Write a fresh key, once."""
-    from challenger.durable import write_once
+    from btc_l2.durable import write_once
 
     if path.exists():
         raise Refused(f"{path} is there already; a key is never overwritten")

@@ -37,7 +37,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Serve until interrupted; killed at any time, it goes on where it was."""
-    from challenger.durable import make_folder
+    from btc_l2.durable import make_folder
     from challenger.presign.ceremony.registered import Registered
     from challenger.presign.ceremony.store import read_document
     from challenger.presign.coordinator.attendance import identities
@@ -66,7 +66,7 @@ def exchange(
 ) -> None:  # fmt: skip
     """Post own ceremony files, take in those of the others; who is at fault is named, with evidence (exit code 5)."""
     from btc_l2.cli.signer_desk import home_of, open_desk, read_passphrase
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.coordinator.attendance import exchange_all, identities
     from challenger.presign.coordinator.client import Mail
 
@@ -108,7 +108,7 @@ def _read_key(text: str) -> XOnlyKey:
 
 def _open_key(path: Path) -> SecretKey:
     """The coordinator's key, made on the first start; it guards no coins, so it lies in a file (0600) as it is."""
-    from challenger.durable import write_once
+    from btc_l2.durable import write_once
     from challenger.keystore import read_private
     from taproot.keys import SecretKey
 

@@ -48,7 +48,7 @@ def init(
 ) -> None:  # fmt: skip
     """Make a seed, encrypted with a passphrase, in a new home folder."""
     from btc_l2.cli.signer_desk import home_of, read_passphrase
-    from challenger.durable import make_folder
+    from btc_l2.durable import make_folder
     from challenger.keystore import create_keystore
     from challenger.presign.ceremony.store import KEYSTORE
     from taproot.terms import Party
@@ -101,7 +101,7 @@ def register(
     from btc_l2.cli.arguments import read_file
     from btc_l2.cli.signer_desk import ask, home_of, open_keys, read_passphrase
     from btc_l2.cli.signer_screens import policy_screen
-    from challenger.durable import locked, write_once
+    from btc_l2.durable import locked, write_once
     from challenger.presign.ceremony.contribution import canonical
     from challenger.presign.ceremony.store import POLICY
     from challenger.presign.vetting import SAT_PER_KVB, check_policy
@@ -152,7 +152,7 @@ def backup(
 ) -> None:  # fmt: skip
     """Write seed, policy and all ceremonies into one encrypted file; it holds no nonce."""
     from btc_l2.cli.signer_desk import home_of, open_keys, read_passphrase
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.ceremony.backup import make_backup
 
     folder = home_of(home)
@@ -172,7 +172,7 @@ def restore(
     """Restore a backup into a new home folder."""
     from btc_l2.cli.arguments import read_file
     from btc_l2.cli.signer_desk import home_of, read_passphrase
-    from challenger.durable import make_folder
+    from btc_l2.durable import make_folder
     from challenger.presign.ceremony.backup import restore_backup
 
     folder = home_of(home)
@@ -224,7 +224,7 @@ def _constants(guest: str | None, image_root: str | None, endian: str) -> dict[s
 
 def _write(path: Path, content: bytes) -> None:
     with _explained(path):
-        from challenger.durable import write_once
+        from btc_l2.durable import write_once
 
         write_once(path, content)
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from btc_l2.cli.output import note
+from btc_l2.durable import make_folder, replace_file
 from challenger.commit import GameId, public_keys
-from challenger.durable import make_folder, replace_file
 from challenger.games import GameLibrary
 from challenger.keystore import KeySet, open_keystore, read_private
 from challenger.presign.ceremony.agreement import Craft

@@ -34,7 +34,7 @@ def propose(
 ) -> None:  # fmt: skip
     """Begin a ceremony for a deposit; any signer may."""
     from btc_l2.cli.signer_desk import hand_out, home_of, open_desk, read_passphrase
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.ceremony.ceremony import begin
     from taproot.tx import OutPoint
 
@@ -53,7 +53,7 @@ def take_in(
     """Check and keep files of the others; who is at fault is named, with evidence (exit code 5)."""
     from btc_l2.cli.arguments import read_file
     from btc_l2.cli.signer_desk import home_of, open_desk, read_passphrase
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.ceremony.ceremony import receive
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
@@ -75,7 +75,7 @@ def review(
     """Show where each satoshi can go, after how long, at which cost; if you agree, you can sign."""
     from btc_l2.cli.signer_desk import ask, home_of, open_ceremony, open_desk, read_passphrase
     from btc_l2.cli.signer_screens import review_screen
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.ceremony.agreement import Messages
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
@@ -104,7 +104,7 @@ def sign(
     """Make what you have to send next: your keys and outpoints, then nonces, then parts of signatures."""
     from btc_l2.cli.signer_desk import hand_out, home_of, open_ceremony, open_desk, outside_of, read_passphrase
     from btc_l2.cli.signer_screens import status_lines
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.ceremony.contribution import Round
 
     folder = home_of(home)
@@ -128,7 +128,7 @@ def combine(
     """Join all parts to signatures, check every one, write a bundle per operator and a manifest."""
     from btc_l2.cli.signer_desk import home_of, open_ceremony, open_desk, read_passphrase
     from btc_l2.cli.signer_screens import words_line
-    from challenger.durable import locked
+    from btc_l2.durable import locked
     from challenger.presign.ceremony.result import make_bundles, write_folder
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
@@ -152,7 +152,7 @@ def export(
     """Write all files again that you sent in a ceremony; or your card."""
     from btc_l2.cli.signer_desk import hand_out, home_of, open_ceremony, open_desk, open_keys, read_passphrase
     from btc_l2.cli.signer_screens import words_line
-    from challenger.durable import replace_file
+    from btc_l2.durable import replace_file
     from challenger.presign.ceremony.card import card_digest, make_card, read_card
 
     folder, passphrase = home_of(home), read_passphrase(passphrase_file, passphrase_fd)

@@ -68,7 +68,7 @@ def check_tower(config: Config = None, as_json: AsJson = False) -> None:
     """Try everything once, send nothing: settings, keys, bundles, node, relay rates, fee wallet."""
     from dataclasses import replace
 
-    from challenger.durable import make_folder
+    from btc_l2.durable import make_folder
     from taproot.address import encode_address
 
     found = _resolve(config, {})
@@ -97,7 +97,7 @@ def announce_claim(
 ) -> None:  # fmt: skip
     """The operator runs his program on a claim and signs what he will assert; writes claim.json, which he publishes."""
     from btc_l2.cli.arguments import parse_bytes
-    from challenger.durable import replace_file
+    from btc_l2.durable import replace_file
     from challenger.game.solver import find_lie
     from challenger.games import IMAGE_ROOT
     from challenger.presign.bundle import read_proposal

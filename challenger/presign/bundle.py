@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenger.durable import replace_file
+from btc_l2.durable import replace_file
 from challenger.presign.proposal import BuildGames, GameKeys, Proposal
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.graph import Funding, Graph

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from challenger.durable import locked, make_folder
+from btc_l2.durable import locked, make_folder
 from challenger.watchtower.notice import Notices
 from challenger.watchtower.orders import Orders
 from challenger.watchtower.pages import Pages, PageServer

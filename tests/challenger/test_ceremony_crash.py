@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from challenger import durable
+from btc_l2 import durable
 from challenger.keystore import create_keystore
 from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.backup import make_backup, restore_backup

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from challenger import durable
+from btc_l2 import durable
 from challenger.keystore import KeySet, create_keystore, open_keystore, read_private, seal, unseal
 from challenger.presign.ceremony.backup import make_backup, restore_backup
 from challenger.spoken import words_of

@@ -9,7 +9,7 @@ import json
 import zlib
 from pathlib import Path
 
-from challenger.durable import make_folder, write_once
+from btc_l2.durable import make_folder, write_once
 from challenger.keystore import SCRYPT_LOG2_N, seal, unseal
 from challenger.presign.ceremony.nonces import SUFFIX
 from challenger.presign.ceremony.store import CEREMONIES, KEYSTORE, POLICY, RESTORED, ceremony_folders

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenger.durable import make_folder, remove_file, write_once
+from btc_l2.durable import make_folder, remove_file, write_once
 from challenger.presign.ceremony.contribution import Round
 from taproot.errors import InvalidInput, Refused
 from taproot.hashes import tagged_hash

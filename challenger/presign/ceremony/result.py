@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from challenger.durable import make_folder, replace_file
+from btc_l2.durable import make_folder, replace_file
 from challenger.presign.bundle import Bundle
 from challenger.presign.ceremony.agreement import CEREMONY, Messages, Plan
 from challenger.presign.ceremony.contribution import canonical

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenger.durable import make_folder, write_once
+from btc_l2.durable import make_folder, write_once
 from challenger.keystore import KeySet
 from challenger.presign.ceremony.agreement import Craft
 from challenger.presign.ceremony.contribution import PROPOSALS, Contribution, Round

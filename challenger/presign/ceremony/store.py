@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from challenger.durable import make_folder, remove_file, write_once
+from btc_l2.durable import make_folder, remove_file, write_once
 from challenger.presign.ceremony.contribution import Contribution, Round
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 

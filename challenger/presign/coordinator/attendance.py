@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from challenger.durable import make_folder, replace_file, write_once
+from btc_l2.durable import make_folder, replace_file, write_once
 from challenger.presign.ceremony.agreement import Outpoints, Plan
 from challenger.presign.ceremony.ceremony import Ceremony, receive
 from challenger.presign.ceremony.contribution import Contribution, Round
