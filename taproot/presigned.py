@@ -2,7 +2,8 @@
 
 `taproot.graph` makes the graph of a deposit. Here nothing is specific to it: outputs with named leaves, transactions
 whose txids are known before anyone signs, and two kinds of signatures: *presigned* ones, made in advance by all
-together (`N_OF_N`), and *live* ones, made by the party that plays the transaction.
+together (`N_OF_N`; several in a row if some sign without MuSig2, `taproot.cosigners`), and *live* ones, made by the
+party that plays the transaction.
 
 A *free* transaction leaves output 0 (amount and address) to the party that plays it: its presigned inputs sign
 SIGHASH_SINGLE, its live inputs everything. All other transactions are fixed to the last byte without witnesses.
@@ -18,7 +19,6 @@ from math import ceil
 from taproot.connectors.output import Contract, Output, SpendPath
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.hashes import tagged_hash
-from taproot.keys import is_valid_schnorr
 from taproot.sighash import SighashCache, SighashType, append_hash_type
 from taproot.terms import N_OF_N
 from taproot.tree import TapTree
@@ -28,7 +28,7 @@ from taproot.units import Sats, dust_limit
 ANYONE = "anyone"  # who has the presigned signatures can publish it
 
 Sign = Callable[[bytes], bytes]  # message of 32 bytes → signature of 64
-Signatures = Mapping[tuple[str, int], bytes]  # (transaction, input) → presigned signature of 64 bytes
+Signatures = Mapping[tuple[str, int], bytes]  # (transaction, input) → presigned signature, 64 bytes per key of all
 
 
 class Kind(Enum):
@@ -188,9 +188,9 @@ class Graph:
 
     def verify_some(self, signatures: Signatures, requests: Iterable[Request]) -> None:
         """Check the signatures for these requests. Raises VerificationFailed naming the first missing or wrong one."""
-        key = self.contract.key(N_OF_N)
+        cosigners = self.contract.cosigners
         for r in requests:
-            if not is_valid_schnorr(key, r.message, signatures.get(r.key, b"")):
+            if not cosigners.is_valid(r.message, signatures.get(r.key, b"")):
                 raise VerificationFailed(f"the presigned signature on input {r.index} of {r.tx} is missing or wrong")
 
     def assemble(
@@ -215,8 +215,8 @@ class Graph:
         witnesses: dict[int, Witness] = {}
         for index, spend in enumerate(planned.inputs):
             path = self._path(spend, leaf)
-            found = [_signature(planned, index, s, path, cache, signatures, sign or {}) for s in spend.slots]
-            stack = [*(items if index == 0 else ()), *reversed(found)]
+            found = [self._signed(planned, index, s, path, cache, signatures, sign or {}) for s in spend.slots]
+            stack = [*(items if index == 0 else ()), *reversed([item for signed in found for item in signed])]
             witnesses[index] = self._witness(spend.output, path, stack)
         return tx.with_witnesses(witnesses)
 
@@ -248,6 +248,25 @@ class Graph:
         final = _with_reward(planned.tx, TxOut(Sats(reward), script_pubkey))
         return self.assemble(name, signatures, sign, leaf, items, final)
 
+    def _signed(
+        self,
+        planned: Planned,
+        index: int,
+        slot: Slot,
+        path: SpendPath,
+        cache: SighashCache,
+        signatures: Signatures,
+        sign: Mapping[str, Sign],
+    ) -> tuple[bytes, ...]:
+        """The witness items of a slot, first checked first."""
+        live = sign.get(slot.party)
+        if slot.presigned and (found := signatures.get((planned.name, index))) is not None:
+            return self.contract.cosigners.witness(found, slot.sighash)
+        if slot.presigned or live is None:
+            raise InvalidInput(f"input {index} of {planned.name} needs a signature of {slot.party}")
+        message = cache.script_path(index, path.leaf.hash, slot.sighash)
+        return (append_hash_type(live(message), slot.sighash),)
+
     def _requests_of(self, planned: Planned) -> Iterable[Request]:
         cache = SighashCache(planned.tx, planned.prevouts)
         for index, spend in enumerate(planned.inputs):
@@ -270,25 +289,6 @@ class Graph:
         if len(stack) != leaf.items:
             raise InvalidInput(f"leaf {leaf.name} of {output} takes {leaf.items} witness items, not {len(stack)}")
         return (*stack, leaf.code, self.outputs[output].tree.control_block(leaf.name))
-
-
-def _signature(
-    planned: Planned,
-    index: int,
-    slot: Slot,
-    path: SpendPath,
-    cache: SighashCache,
-    signatures: Signatures,
-    sign: Mapping[str, Sign],
-) -> bytes:
-    if slot.presigned:
-        signature = signatures.get((planned.name, index))
-    else:
-        live = sign.get(slot.party)
-        signature = live(cache.script_path(index, path.leaf.hash, slot.sighash)) if live else None
-    if signature is None:
-        raise InvalidInput(f"input {index} of {planned.name} needs a signature of {slot.party}")
-    return append_hash_type(signature, slot.sighash)
 
 
 def _blank_signature(_message: bytes) -> bytes:

@@ -2,9 +2,11 @@
 
 `make_psbt` fills what BIP 371 and 373 have for an input of the graph: spent output, internal key, Merkle root, the leaf
 that is spent with its control block, the keys in it with the leaf's hash (and the fingerprint that a key without a
-derivation has), the n-of-n key with its participants in the order of aggregation. `add_nonces` and `add_parts` put a
+derivation has), the MuSig2 key with its participants in the order of aggregation. `add_nonces` and `add_parts` put a
 round of the ceremony in, `read_nonces` and `read_parts` take what others put in out of it, `add_signature` what became
-of them. A signer's own check stays: a message is signed because it is in his graph, not because a PSBT shows it.
+of them. A plain signer's part is a whole signature, in the field that any wallet fills (PSBT_IN_TAP_SCRIPT_SIG) without
+having heard of MuSig2. A signer's own check stays: a message is signed because it is in his graph, not because a PSBT
+shows it.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from collections.abc import Mapping, Sequence
 
 from taproot import psbt_fields as f
 from taproot.connectors.output import Output, SpendPath
-from taproot.errors import InvalidInput
+from taproot.cosigners import SIGNATURE_BYTES
+from taproot.errors import InvalidInput, Misbehaviour
 from taproot.hashes import hash160
-from taproot.keys import is_valid_schnorr
-from taproot.musig2 import KeyAgg, Session, aggregate_nonces
-from taproot.presigned import Graph, Planned, Spend
+from taproot.keys import XOnlyKey
+from taproot.musig2 import KeyAgg, aggregate_nonces
+from taproot.presigned import Graph, Planned, Slot, Spend
 from taproot.psbt import Psbt, record
 from taproot.sighash import SighashCache, SighashType, append_hash_type
 from taproot.terms import N_OF_N
@@ -49,8 +52,12 @@ def add_nonces(psbt: Psbt, graph: Graph, name: str, index: int, nonces: Mapping[
 
 
 def add_parts(psbt: Psbt, graph: Graph, name: str, index: int, parts: Mapping[str, bytes]) -> Psbt:
-    """With parts of the signature (32 bytes) of some cosigners, by name."""
-    return _add(psbt, f.IN_MUSIG2_PARTIAL_SIG, graph, name, index, parts)
+    """With parts of the signature of some cosigners, by name: 32 bytes, of plain signers 64."""
+    plain, slot = graph.contract.cosigners.plain, _presigned(graph, name, index)
+    for party in plain.keys() & parts.keys():
+        psbt = _put(psbt, graph, name, index, plain[party], parts[party], slot)
+    others = {party: part for party, part in parts.items() if party not in plain}
+    return _add(psbt, f.IN_MUSIG2_PARTIAL_SIG, graph, name, index, others)
 
 
 def read_nonces(psbt: Psbt, graph: Graph, name: str, index: int) -> dict[str, bytes]:
@@ -65,34 +72,37 @@ def read_nonces(psbt: Psbt, graph: Graph, name: str, index: int) -> dict[str, by
 
 
 def read_parts(psbt: Psbt, graph: Graph, name: str, index: int) -> dict[str, bytes]:
-    """Parts of the n-of-n signature by cosigner, each checked against the nonces in the PSBT, which must be complete.
+    """Parts of the n-of-n signature by cosigner; MuSig2 parts need the nonces of all MuSig2 signers in the PSBT.
 
     Raises Misbehaviour naming the cosigner whose part is wrong, InvalidInput if a nonce is missing.
     """
-    aggregate, session, nonces = _session(psbt, graph, name, index)
     parts = _read(psbt, f.IN_MUSIG2_PARTIAL_SIG, graph, name, index)
+    nonces = _nonces(psbt, graph, name, index) if parts else {}
+    parts |= _read_plain(psbt, graph, name, index)
+    cosigners, joined = graph.contract.cosigners, _joined(graph, nonces)
+    message = _message(psbt, graph, name, index)
     for party, part in parts.items():
-        session.verify_partial(part, nonces[party], aggregate.public_keys[aggregate.parties.index(party)])
+        cosigners.check_share(party, message, joined, nonces.get(party, b""), part)
     return parts
 
 
 def join_parts(psbt: Psbt, graph: Graph, name: str, index: int) -> bytes:
-    """The n-of-n signature (64 bytes) from all parts in the PSBT. Raises as `read_parts`, or if a part is missing."""
-    aggregate, session, _ = _session(psbt, graph, name, index)
+    """The presigned signature from all parts in the PSBT. Raises as `read_parts`, or if a nonce or part is missing."""
+    cosigners, nonces = graph.contract.cosigners, _nonces(psbt, graph, name, index)
     parts = read_parts(psbt, graph, name, index)
-    signature = session.aggregate([parts[party] for party in _complete(aggregate.parties, parts, "part")])
-    assert is_valid_schnorr(aggregate.output_key, session.message, signature), "valid parts make a valid signature"
-    return signature
+    _complete(cosigners.names, parts, "part")
+    return cosigners.join(_message(psbt, graph, name, index), _joined(graph, nonces), nonces, parts)
 
 
 def add_signature(psbt: Psbt, graph: Graph, name: str, index: int, party: str, signature: bytes) -> Psbt:
-    """With a finished signature (64 bytes) of a party or of all (`N_OF_N`) in the leaf of this input."""
-    spend = graph.planned(name).inputs[index]
-    slot = next((s for s in spend.slots if s.party == party), None)
+    """With a finished signature of a party (64 bytes) or of all (`N_OF_N`, 64 per key) in the leaf of this input."""
+    slot = next((s for s in graph.planned(name).inputs[index].slots if s.party == party), None)
     if slot is None:
         raise InvalidInput(f"{party} does not sign input {index} of {name}")
-    keydata = graph.contract.key(party) + _spent_leaf(psbt, graph, name, index)
-    return psbt.with_input(index, record(f.IN_TAP_SCRIPT_SIG, append_hash_type(signature, slot.sighash), keydata))
+    parts = graph.contract.cosigners.split(signature) if slot.presigned else (signature,)
+    for key, part in zip(graph.contract.keys(party), parts, strict=True):
+        psbt = _put(psbt, graph, name, index, key, part, slot)
+    return psbt
 
 
 def finalize(psbt: Psbt, graph: Graph, name: str, items: Sequence[bytes] = ()) -> Psbt:
@@ -103,9 +113,11 @@ def finalize(psbt: Psbt, graph: Graph, name: str, items: Sequence[bytes] = ()) -
     _check_tx(psbt, graph, name)
     for index, spend in enumerate(graph.planned(name).inputs):
         leaf_hash = _spent_leaf(psbt, graph, name, index)
-        found = [psbt.find(index, f.IN_TAP_SCRIPT_SIG, graph.contract.key(s.party) + leaf_hash) for s in spend.slots]
-        if None in found:
-            raise InvalidInput(f"input {index} of {name} lacks a signature of {spend.slots[found.index(None)].party}")
+        found: list[bytes | None] = []
+        for slot in spend.slots:
+            found += [psbt.find(index, f.IN_TAP_SCRIPT_SIG, k + leaf_hash) for k in graph.contract.keys(slot.party)]
+            if None in found:
+                raise InvalidInput(f"input {index} of {name} lacks a signature of {slot.party}")
         leaf = _leaf_named(graph, spend, leaf_hash)
         stack = [*(items if index == 0 else ()), *(s for s in reversed(found) if s is not None)]
         output = graph.outputs[spend.output]
@@ -131,7 +143,7 @@ def export_round(graph: Graph, nonces: ByMessage, parts: ByMessage, version: int
 
 
 def import_round(graph: Graph, psbts: Mapping[str, Psbt]) -> tuple[ByMessage, ByMessage]:
-    """Inverse of `export_round`: nonces and parts by message. Parts are checked, so all nonces must be there with them.
+    """Inverse of `export_round`: nonces and parts by message. Parts are checked, so MuSig2 parts need all nonces.
 
     Raises Misbehaviour naming the cosigner whose nonce or part is wrong, InvalidInput as `read_parts`.
     """
@@ -140,8 +152,7 @@ def import_round(graph: Graph, psbts: Mapping[str, Psbt]) -> tuple[ByMessage, By
     for r in graph.requests():
         if r.tx in psbts:
             nonces[r.message] = read_nonces(psbts[r.tx], graph, r.tx, r.index)
-            shown = psbts[r.tx].all_of(r.index, f.IN_MUSIG2_PARTIAL_SIG)
-            parts[r.message] = read_parts(psbts[r.tx], graph, r.tx, r.index) if shown else {}
+            parts[r.message] = read_parts(psbts[r.tx], graph, r.tx, r.index)
     return nonces, parts
 
 
@@ -167,9 +178,10 @@ def _leaf_records(graph: Graph, spend: Spend, path: SpendPath) -> dict[bytes, by
     control = graph.outputs[spend.output].tree.control_block(path.leaf.name)
     records |= record(f.IN_TAP_LEAF_SCRIPT, path.leaf.code + bytes([Leaf(path.leaf.code).version]), control)
     for party in path.parties:
-        records |= _derivation(f.IN_TAP_BIP32, graph.contract.key(party), _full_key(graph, party), [path.leaf.hash])
+        for key in graph.contract.keys(party):
+            records |= _derivation(f.IN_TAP_BIP32, key, _full_key(graph, party, key), [path.leaf.hash])
     if N_OF_N in path.parties:
-        records |= _participants(f.IN_MUSIG2_PARTICIPANTS, graph.contract.aggregate)
+        records |= _participants(f.IN_MUSIG2_PARTICIPANTS, graph.contract.cosigners.musig2)
     return records
 
 
@@ -181,7 +193,7 @@ def _output_records(graph: Graph, output: Output) -> dict[bytes, bytes]:
         parts = [bytes([depth, Leaf(code).version]) + compact_size(len(code)) + code for depth, code in rows]
         records |= record(f.OUT_TAP_TREE, b"".join(parts))
     if any(N_OF_N in path.parties for path in output.paths.values()):
-        records |= _participants(f.OUT_MUSIG2_PARTICIPANTS, graph.contract.aggregate)
+        records |= _participants(f.OUT_MUSIG2_PARTICIPANTS, graph.contract.cosigners.musig2)
     return records
 
 
@@ -209,8 +221,9 @@ def _ordered(paths: Mapping[str, bytes]) -> list[str]:
     return [name for half in halves.values() for name in _ordered(half)]
 
 
-def _participants(kind: int, aggregate: KeyAgg) -> dict[bytes, bytes]:
-    return record(kind, b"".join(aggregate.public_keys), aggregate.plain_key)
+def _participants(kind: int, aggregate: KeyAgg | None) -> dict[bytes, bytes]:
+    """None where all cosigners are plain."""
+    return {} if aggregate is None else record(kind, b"".join(aggregate.public_keys), aggregate.plain_key)
 
 
 def _derivation(kind: int, x_only: bytes, full: bytes, leaves: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -219,9 +232,12 @@ def _derivation(kind: int, x_only: bytes, full: bytes, leaves: Sequence[bytes]) 
     return record(kind, value, x_only)
 
 
-def _full_key(graph: Graph, party: str) -> bytes:
+def _full_key(graph: Graph, party: str, key: XOnlyKey) -> bytes:
+    """The compressed key; a plain signer's is x-only, so even (BIP 340)."""
     contract = graph.contract
-    return contract.aggregate.plain_key if party == N_OF_N else contract.parties.party(party).public_key
+    if party != N_OF_N:
+        return contract.parties.party(party).public_key
+    return b"\x02" + key if key in contract.cosigners.plain.values() else contract.aggregate.plain_key
 
 
 # ---- nonces and parts ------------------------------------------------------------------------------------------------
@@ -229,35 +245,73 @@ def _full_key(graph: Graph, party: str) -> bytes:
 
 def _add(psbt: Psbt, kind: int, graph: Graph, name: str, index: int, values: Mapping[str, bytes]) -> Psbt:
     _check_tx(psbt, graph, name)
-    suffix = graph.contract.aggregate.plain_key + _spent_leaf(psbt, graph, name, index)
     for party, value in values.items():
+        suffix = graph.contract.aggregate.plain_key + _spent_leaf(psbt, graph, name, index)
         psbt = psbt.with_input(index, record(kind, value, graph.contract.parties.party(party).public_key + suffix))
     return psbt
 
 
+def _put(psbt: Psbt, graph: Graph, name: str, index: int, key: XOnlyKey, signature: bytes, slot: Slot) -> Psbt:
+    """A finished signature of one key."""
+    _check_tx(psbt, graph, name)
+    keydata = key + _spent_leaf(psbt, graph, name, index)
+    return psbt.with_input(index, record(f.IN_TAP_SCRIPT_SIG, append_hash_type(signature, slot.sighash), keydata))
+
+
 def _read(psbt: Psbt, kind: int, graph: Graph, name: str, index: int) -> dict[str, bytes]:
     _check_tx(psbt, graph, name)
-    aggregate = graph.contract.aggregate
+    aggregate = graph.contract.cosigners.musig2
+    if aggregate is None:
+        return {}
     suffix = aggregate.plain_key + _spent_leaf(psbt, graph, name, index)
     found = {k[:33]: v for k, v in psbt.all_of(index, kind).items() if k[33:] == suffix}
     return {aggregate.party_of(key): value for key, value in found.items()}
 
 
-def _session(psbt: Psbt, graph: Graph, name: str, index: int) -> tuple[KeyAgg, Session, dict[str, bytes]]:
-    aggregate, nonces = graph.contract.aggregate, read_nonces(psbt, graph, name, index)
-    ordered = [nonces[party] for party in _complete(aggregate.parties, nonces, "nonce")]
-    planned = graph.planned(name)
-    slot = next(s for s in planned.inputs[index].slots if s.party == N_OF_N)
+def _read_plain(psbt: Psbt, graph: Graph, name: str, index: int) -> dict[str, bytes]:
+    """Signatures of plain signers without the byte that names a hash type other than the default."""
+    leaf_hash, sighash = _spent_leaf(psbt, graph, name, index), _presigned(graph, name, index).sighash
+    found: dict[str, bytes] = {}
+    for party, key in graph.contract.cosigners.plain.items():
+        given = psbt.find(index, f.IN_TAP_SCRIPT_SIG, key + leaf_hash)
+        if given is None:
+            continue
+        if given != append_hash_type(given[:SIGNATURE_BYTES], sighash):
+            raise Misbehaviour(party, f"signs input {index} of {name} with another hash type than {sighash.name}")
+        found[party] = given[:SIGNATURE_BYTES]
+    return found
+
+
+def _nonces(psbt: Psbt, graph: Graph, name: str, index: int) -> dict[str, bytes]:
+    """Nonces of all MuSig2 signers."""
+    nonces = read_nonces(psbt, graph, name, index)
+    _complete(graph.contract.cosigners.aggregated, nonces, "nonce")
+    return nonces
+
+
+def _joined(graph: Graph, nonces: Mapping[str, bytes]) -> bytes:
+    return graph.contract.cosigners.join_nonces(nonces) if nonces else b""
+
+
+def _message(psbt: Psbt, graph: Graph, name: str, index: int) -> bytes:
+    """What the n-of-n signs."""
+    planned, slot = graph.planned(name), _presigned(graph, name, index)
     leaf_hash = _spent_leaf(psbt, graph, name, index)
-    message = SighashCache(planned.tx, planned.prevouts).script_path(index, leaf_hash, slot.sighash)
-    return aggregate, Session(aggregate, aggregate_nonces(ordered, aggregate.parties), message), nonces
+    return SighashCache(planned.tx, planned.prevouts).script_path(index, leaf_hash, slot.sighash)
 
 
-def _complete(parties: Sequence[str], given: Mapping[str, bytes], what: str) -> Sequence[str]:
+def _presigned(graph: Graph, name: str, index: int) -> Slot:
+    """The slot of the n-of-n. Raises InvalidInput where all together do not sign."""
+    slot = next((s for s in graph.planned(name).inputs[index].slots if s.presigned), None)
+    if slot is None:
+        raise InvalidInput(f"input {index} of {name} is not signed by all together")
+    return slot
+
+
+def _complete(parties: Sequence[str], given: Mapping[str, bytes], what: str) -> None:
     missing = [party for party in parties if party not in given]
     if missing:
         raise InvalidInput(f"the PSBT lacks a {what} of {', '.join(missing)}")
-    return parties
 
 
 def _spent_leaf(psbt: Psbt, graph: Graph, name: str, index: int) -> bytes:

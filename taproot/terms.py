@@ -12,20 +12,36 @@ from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any
 
+from taproot.cosigners import KEY_VBYTES, Cosigners
 from taproot.errors import InvalidInput, Refused
 from taproot.keys import XOnlyKey, x_only_of
 from taproot.musig2 import KeyAgg
-from taproot.units import COIN, DUST_P2A, DUST_P2TR, MAX_DIGEST, MAX_MONEY, SEQUENCE_LOCKTIME_MASK, Sats
+from taproot.units import (
+    COIN,
+    DUST_P2A,
+    DUST_P2TR,
+    MAX_DIGEST,
+    MAX_MONEY,
+    SEQUENCE_LOCKTIME_MASK,
+    TRUC_MAX_VBYTES,
+    Sats,
+)
 
 N_OF_N = "n-of-n"
 NETWORKS = ("regtest", "signet", "testnet")
 ANCHOR = DUST_P2A
-KILL_VBYTES = 25_000  # a kill is a version-2 transaction that must pay for itself; the largest has about 16,300 vB
+# A kill is a version-2 transaction that must pay for itself; the largest has about 16,300 vB, with as many plain
+# signers as `check_keys` lets pass some 18,700.
+KILL_VBYTES = 25_000
 # What a game played to the end costs each side, with the children that pay fees: so much, or more for many rounds
 OPERATOR_VBYTES = 83_000
 OPERATOR_VBYTES_BESIDE_SEARCH, OPERATOR_VBYTES_OF_ROUND, VBYTES_OF_ROOT = 30_000, 410, 964
 CHALLENGER_VBYTES = 25_000
 CHALLENGER_VBYTES_BESIDE_SEARCH, CHALLENGER_VBYTES_OF_ROUND = 19_700, 340
+# What plain signers add: a key in each n-of-n input that a side pays for, one per move and these (fan, gate, veto; the
+# takes; asset and stake of a kill). The largest version 3 move is `assert` with the roots of a first round of 4.
+N_OF_N_INPUTS_BESIDE_MOVES = 5
+LARGEST_MOVE_VBYTES = 8_820
 # On the longest branch, besides one move of each side per round of the search. Operator (the roots of the first round
 # stand in `assert`): step, three parts of a path, its sibling. Challenger: pick of an access, three choices on the
 # path, the kill. A game about the claim's leaves has one move of each side more than a search of no rounds would have.
@@ -90,16 +106,37 @@ class Terms:
 
     @property
     def operator_vbytes(self) -> int:
-        """What answering one challenge to the end costs the operator, at the longest digest."""
+        """What answering one challenge to the end costs the operator, at the longest digest; nobody being plain."""
         roots = sum(self.arities) - len(self.arities)
         rounds = OPERATOR_VBYTES_OF_ROUND * len(self.arities)
         return max(OPERATOR_VBYTES, OPERATOR_VBYTES_BESIDE_SEARCH + rounds + VBYTES_OF_ROOT * roots)
 
     @property
     def challenger_vbytes(self) -> int:
-        """What a challenger's moves and his kill cost him."""
+        """What a challenger's moves and his kill cost him; nobody being plain."""
         rounds = CHALLENGER_VBYTES_OF_ROUND * len(self.arities)
         return max(CHALLENGER_VBYTES, CHALLENGER_VBYTES_BESIDE_SEARCH + rounds)
+
+    def operator_vbytes_with(self, extra_keys: int) -> int:
+        """As `operator_vbytes` where the n-of-n has that many keys besides the first."""
+        return self.operator_vbytes + KEY_VBYTES * extra_keys * (self.operator_moves + N_OF_N_INPUTS_BESIDE_MOVES)
+
+    def challenger_vbytes_with(self, extra_keys: int) -> int:
+        """As `challenger_vbytes` where the n-of-n has that many keys besides the first."""
+        return self.challenger_vbytes + KEY_VBYTES * extra_keys * (self.challenger_moves + N_OF_N_INPUTS_BESIDE_MOVES)
+
+    def check_keys(self, extra_keys: int) -> None:
+        """Whether these terms bear an n-of-n with so many keys besides the first: moves are relayed, amounts pay.
+
+        Raises InvalidInput with the numbers.
+        """
+        most = (TRUC_MAX_VBYTES - LARGEST_MOVE_VBYTES) // KEY_VBYTES
+        if extra_keys > most:
+            raise InvalidInput(
+                f"the n-of-n has {1 + extra_keys} keys; {1 + most} at most: with {KEY_VBYTES} vB for each further one "
+                f"the largest move, {LARGEST_MOVE_VBYTES} vB, exceeds the {TRUC_MAX_VBYTES} vB of version 3"
+            )
+        _check_paid(self, extra_keys)
 
     @property
     def total_delay(self) -> int:
@@ -156,10 +193,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A name and a compressed public key (33 bytes)."""
+    """A name and a compressed public key (33 bytes): of payouts, of live signatures, of a MuSig2 signer's part.
+
+    A cosigner with a `plain_key` has no part in MuSig2: this second key signs for him in the n-of-n, and only there
+    (`taproot.cosigners`).
+    """
 
     name: str
     public_key: bytes
+    plain_key: XOnlyKey | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for a name that could not stand in an output's name, or bytes that are no key."""
@@ -171,6 +213,27 @@ class Party:
     def x_only(self) -> XOnlyKey:
         """The key as scripts hold it."""
         return x_only_of(self.public_key)
+
+    @property
+    def cosigning_key(self) -> XOnlyKey:
+        """The key that signs for him in the n-of-n: a plain signer's second one."""
+        return self.plain_key or self.x_only
+
+    def to_json(self) -> list[str]:
+        """Name and key in hexadecimal; a plain signer's second key comes third."""
+        return [self.name, self.public_key.hex(), *(() if self.plain_key is None else (self.plain_key.hex(),))]
+
+    @classmethod
+    def from_json(cls, value: object) -> Party:
+        """Inverse of `to_json`. Raises InvalidInput for anything else."""
+        parts = _as_tuple(value, "a party")
+        if len(parts) not in (2, 3) or not all(isinstance(part, str) for part in parts):
+            raise InvalidInput("a party must be a list of its name, its key, and a plain signer's second key")
+        try:
+            plain = [XOnlyKey(bytes.fromhex(part)) for part in parts[2:]]
+            return cls(parts[0], bytes.fromhex(parts[1]), *plain)
+        except ValueError as error:
+            raise InvalidInput(f"the key of {parts[0]} is not hexadecimal") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +251,10 @@ class Parties:
             raise InvalidInput(f"{len(self.signers)} signers, {len(self.challengers)} challengers; give one of each")
         everyone = (*self.cosigners, self.depositor)
         _check_distinct([p.name for p in everyone], "name")
-        _check_distinct([p.public_key[1:].hex() for p in everyone], "key")
+        plain = [p.plain_key.hex() for p in everyone if p.plain_key is not None]
+        _check_distinct([*(p.public_key[1:].hex() for p in everyone), *plain], "key")
+        if self.depositor.plain_key is not None:
+            raise InvalidInput(f"{self.depositor.name} is no cosigner; a depositor has one key")
         _check_distinct(list(self.challengers), "challenger")
         strangers = [name for name in self.challengers if name not in {p.name for p in self.signers}]
         if strangers:
@@ -209,17 +275,29 @@ class Parties:
                 return party
         raise InvalidInput(f"no party is named {name!r}")
 
+    @property
+    def n_of_n_keys(self) -> int:
+        """How many keys the n-of-n has: one for all MuSig2 signers, one for each plain signer."""
+        plain = sum(p.plain_key is not None for p in self.cosigners)
+        return plain + (plain < len(self.cosigners))
+
+    def n_of_n(self) -> Cosigners:
+        """The keys of the n-of-n."""
+        return n_of_n(self.cosigners)
+
     def aggregate(self) -> KeyAgg:
-        """The n-of-n key (MuSig2)."""
-        return KeyAgg([p.public_key for p in self.cosigners], [p.name for p in self.cosigners])
+        """The n-of-n key where it is one (MuSig2). Raises InvalidInput if there are plain signers."""
+        if self.n_of_n_keys != 1:
+            raise InvalidInput("with plain signers the n-of-n is not one key; ask for all of them (`n_of_n`)")
+        return self.n_of_n().aggregate
 
     def to_json(self) -> dict[str, Any]:
         """Names and hexadecimal keys."""
         return {
-            "signers": [[p.name, p.public_key.hex()] for p in self.signers],
-            "operator": [self.operator.name, self.operator.public_key.hex()],
+            "signers": [p.to_json() for p in self.signers],
+            "operator": self.operator.to_json(),
             "challengers": list(self.challengers),
-            "depositor": [self.depositor.name, self.depositor.public_key.hex()],
+            "depositor": self.depositor.to_json(),
         }
 
     @classmethod
@@ -227,11 +305,20 @@ class Parties:
         """Inverse of `to_json`. Raises InvalidInput for another structure, and as the constructor does."""
         _check_fields(values, {f.name for f in fields(cls)}, "parties")
         return cls(
-            signers=tuple(_party_from_json(p) for p in _as_tuple(values["signers"], "signers")),
-            operator=_party_from_json(values["operator"]),
+            signers=tuple(Party.from_json(p) for p in _as_tuple(values["signers"], "signers")),
+            operator=Party.from_json(values["operator"]),
             challengers=tuple(str(name) for name in _as_tuple(values["challengers"], "challengers")),
-            depositor=_party_from_json(values["depositor"]),
+            depositor=Party.from_json(values["depositor"]),
         )
+
+
+def n_of_n(cosigners: tuple[Party, ...]) -> Cosigners:
+    """The keys of the n-of-n of these parties, who stand in the order of their public keys."""
+    return Cosigners.make(
+        [p.name for p in cosigners],
+        {p.name: p.public_key for p in cosigners if p.plain_key is None},
+        {p.name: p.plain_key for p in cosigners if p.plain_key is not None},
+    )
 
 
 def _check_types(terms: Terms) -> None:
@@ -261,10 +348,16 @@ def _check_amounts(terms: Terms) -> None:
         raise InvalidInput(f"burns of {t.asset_burn} and {t.stake_burn} sat; colluders must lose, so burn > 0")
     _at_least("deposit", t.deposit, 2 * ANCHOR + DUST_P2TR, "confirm's and take's anchor and a payout that is not dust")
     _at_least("asset (kill token)", t.asset, KILL_VBYTES * t.fee_rate + t.asset_burn, "the fee of a kill and its burn")
-    _at_least("penalty", t.penalty, t.operator_vbytes * t.fee_rate, "the operator's cost of one game")
     _at_least("bond", t.bond, t.penalty + ANCHOR + DUST_P2TR, "penalty, anchor and a rest that is not dust")
+    _check_paid(t, extra_keys=0)
+
+
+def _check_paid(t: Terms, extra_keys: int) -> None:
+    """Penalty and stakes pay for a game of those who lose nothing."""
+    needed = t.operator_vbytes_with(extra_keys) * t.fee_rate
+    _at_least("penalty", t.penalty, needed, "the operator's cost of one game")
     for k, stake in enumerate(t.stakes):
-        needed = t.stake_burn + ANCHOR + t.challenger_vbytes * t.fee_rate
+        needed = t.stake_burn + ANCHOR + t.challenger_vbytes_with(extra_keys) * t.fee_rate
         _at_least(f"stake {k}", stake, needed, "burn, anchor and the challenger's cost of one game")
 
 
@@ -322,13 +415,3 @@ def _as_tuple(value: object, name: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise InvalidInput(f"{name} must be a list")
     return tuple(value)
-
-
-def _party_from_json(value: object) -> Party:
-    pair = _as_tuple(value, "a party")
-    if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        raise InvalidInput("a party must be a list of its name and its key in hexadecimal")
-    try:
-        return Party(pair[0], bytes.fromhex(pair[1]))
-    except ValueError as error:
-        raise InvalidInput(f"the key of {pair[0]} is not hexadecimal") from error

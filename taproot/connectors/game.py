@@ -2,16 +2,16 @@
 
 Which signatures a leaf of the game checks is read from its script: it begins with `<key> CHECKSIGVERIFY` for each.
 
-- A move begins with the n-of-n key: all have signed the one transaction that it may make. With the other side's key
-  alone, the other side could take the mover's one-time signatures out of the mempool and spend the turn to a place
-  where the game has no future, an operator for example just before a disproof. Then come the mover's one-time
+- A move begins with the keys of the n-of-n: all have signed the one transaction that it may make. With the other
+  side's key alone, the other side could take the mover's one-time signatures out of the mempool and spend the turn to a
+  place where the game has no future, an operator for example just before a disproof. Then come the mover's one-time
   signatures, or, if he has none to show, his own key.
 - A disproof begins with the challenger's key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from taproot.connectors.output import Contract, Output, SpendPath, make_output, signed_after
 from taproot.connectors.turn import Leaf, Role, Turn
@@ -41,10 +41,10 @@ def make_turn(contract: Contract, owner: bytes, challenger: str, turn: Turn, val
     Raises InvalidInput for a leaf that does not begin with the keys it must.
     """
     mover, other = player(contract, challenger, turn.mover), player(contract, challenger, turn.mover.other)
-    known = {bytes(contract.key(party)): party for party in (N_OF_N, mover, other)}
+    known = {party: contract.keys(party) for party in (N_OF_N, mover, other)}
     moves = [_read_path(move.leaf, known, {(N_OF_N,), (N_OF_N, mover)}) for move in turn.moves]
     disproofs = [_read_path(leaf, known, {(challenger,)}) for leaf in turn.disproofs]
-    if any(path.leaf.items == 1 for path in moves):
+    if any(path.parties == (N_OF_N,) and path.leaf.items == path.signatures for path in moves):
         raise InvalidInput(f"a move of turn {turn.name} needs nothing of {mover}: everybody could play it")
     timeout = signed_after(contract, TIMEOUT, other, contract.terms.move_delay, "the side to move did not move in time")
     weight = float(max(1, len(disproofs)))
@@ -52,19 +52,24 @@ def make_turn(contract: Contract, owner: bytes, challenger: str, turn: Turn, val
     return make_output(turn_name(challenger, turn.name), value, owner, (*moves, *disproofs, timeout), weights)
 
 
-def _read_path(leaf: Leaf, known: Mapping[bytes, str], allowed: set[tuple[str, ...]]) -> SpendPath:
-    parties = _leading_parties(leaf.code, known)
-    if parties not in allowed:
-        needed = " or ".join(", ".join(choice) for choice in sorted(allowed))
-        raise InvalidInput(f"leaf {leaf.name} begins with signatures of {parties}; must begin with those of {needed}")
-    return SpendPath(leaf, parties)
+Known = Mapping[str, Sequence[bytes]]  # party → keys that a leaf checks for it
 
 
-def _leading_parties(code: bytes, known: Mapping[bytes, str]) -> tuple[str, ...]:
-    parties: list[str] = []
+def _read_path(leaf: Leaf, known: Known, allowed: set[tuple[str, ...]]) -> SpendPath:
+    keys = _leading_keys(leaf.code, {bytes(key) for checked in known.values() for key in checked})
+    for parties in allowed:
+        if keys == [key for party in parties for key in known[party]]:
+            return SpendPath(leaf, parties, extra_keys=len(keys) - len(parties))
+    needed = " or ".join(", ".join(choice) for choice in sorted(allowed))
+    shown = ", ".join(next((p for p, checked in known.items() if key in checked), "?") for key in keys)
+    raise InvalidInput(f"leaf {leaf.name} begins with signatures of ({shown}); must begin with those of {needed}")
+
+
+def _leading_keys(code: bytes, known: set[bytes]) -> list[bytes]:
+    keys: list[bytes] = []
     for at in range(0, len(code) - _CHECK_BYTES + 1, _CHECK_BYTES):
-        party = known.get(code[at + 1 : at + 33])
-        if code[at] != _PUSH_KEY or code[at + 33] != Op.CHECKSIGVERIFY or party is None:
+        key = code[at + 1 : at + 33]
+        if code[at] != _PUSH_KEY or code[at + 33] != Op.CHECKSIGVERIFY or key not in known:
             break
-        parties.append(party)
-    return tuple(parties)
+        keys.append(key)
+    return keys

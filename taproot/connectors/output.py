@@ -2,20 +2,21 @@
 
 An internal key is `H + r*G`; r is a hash of the output's name and of what the output belongs to, so that anyone can
 recompute it: the deposit's outpoint, or for outputs that stand before any deposit (deposit, stake, bond, ticket) the
-n-of-n key.
+keys of the n-of-n (`taproot.cosigners`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from taproot.connectors.turn import Leaf, make_leaf
+from taproot.cosigners import Cosigners
 from taproot.errors import InvalidInput
 from taproot.keys import XOnlyKey
 from taproot.musig2 import KeyAgg
 from taproot.nums import nums_key, nums_scalar
-from taproot.script import Op, script
+from taproot.script import Op, Script, join, script
 from taproot.terms import N_OF_N, Parties, Terms
 from taproot.tree import LeafHash, TapTree
 from taproot.tx import OutPoint, TxOut, p2tr_script
@@ -24,25 +25,36 @@ from taproot.units import Sats
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Terms, parties and their n-of-n key: what every output is made from."""
+    """Terms, parties and the keys of their n-of-n: what every output is made from."""
 
     terms: Terms
     parties: Parties
-    aggregate: KeyAgg
+    cosigners: Cosigners
 
     @classmethod
     def make(cls, terms: Terms, parties: Parties) -> Contract:
-        """Aggregate the n-of-n key once."""
-        return cls(terms, parties, parties.aggregate())
+        """Aggregate the n-of-n once. Raises InvalidInput for more plain signers than the terms bear."""
+        cosigners = parties.n_of_n()
+        terms.check_keys(cosigners.extra_keys)
+        return cls(terms, parties, cosigners)
+
+    @property
+    def aggregate(self) -> KeyAgg:
+        """The MuSig2 signers' aggregation. Raises InvalidInput if all cosigners are plain."""
+        return self.cosigners.aggregate
 
     def key(self, name: str) -> XOnlyKey:
-        """The x-only key of a party, or of all (`N_OF_N`). Raises InvalidInput for an unknown name."""
-        return self.aggregate.output_key if name == N_OF_N else self.parties.party(name).x_only
+        """The x-only key of a party. Raises InvalidInput for an unknown name."""
+        return self.parties.party(name).x_only
+
+    def keys(self, name: str) -> tuple[XOnlyKey, ...]:
+        """What a leaf checks for a party, or for all (`N_OF_N`), first checked first."""
+        return self.cosigners.keys if name == N_OF_N else (self.key(name),)
 
     @property
     def standing(self) -> bytes:
         """What outputs that stand before any deposit belong to."""
-        return b"standing/" + self.aggregate.output_key + b"/"
+        return b"standing/" + self.cosigners.domain + b"/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,12 @@ class SpendPath:
     leaf: Leaf
     parties: tuple[str, ...]
     delay: int = 0
+    extra_keys: int = 0  # signatures beyond one per party: those of an n-of-n with plain signers
+
+    @property
+    def signatures(self) -> int:
+        """Witness items that are signatures."""
+        return len(self.parties) + self.extra_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +114,9 @@ def make_output(
 def signed_by_all(contract: Contract) -> SpendPath:
     """The leaf `n-of-n`.
 
-    stack:  signature  →  true
+    stack:  signatures of all, that of the first key on top  →  true
     """
-    return signed_by(contract, N_OF_N, N_OF_N, "all signers and the operator agreed")
+    return _signed(contract, N_OF_N, (N_OF_N,), "all signers and the operator agreed")
 
 
 def signed_by(contract: Contract, leaf: str, party: str, proves: str) -> SpendPath:
@@ -106,16 +124,15 @@ def signed_by(contract: Contract, leaf: str, party: str, proves: str) -> SpendPa
 
     stack:  signature  →  true
     """
-    return SpendPath(make_leaf(leaf, script(contract.key(party), Op.CHECKSIG), 1, proves), (party,))
+    return _signed(contract, leaf, (party,), proves)
 
 
 def signed_by_both(contract: Contract, leaf: str, first: str, second: str, proves: str) -> SpendPath:
-    """A leaf for two keys.
+    """A leaf for two parties, one of which may be all.
 
-    stack:  signature of second, signature of first  →  true
+    stack:  signatures of second, signatures of first  →  true
     """
-    body = script(contract.key(first), Op.CHECKSIGVERIFY, contract.key(second), Op.CHECKSIG)
-    return SpendPath(make_leaf(leaf, body, 2, proves), (first, second))
+    return _signed(contract, leaf, (first, second), proves)
 
 
 def signed_after(contract: Contract, leaf: str, party: str, delay: int, proves: str) -> SpendPath:
@@ -131,3 +148,18 @@ def payout_script(contract: Contract, party: str) -> bytes:
     """Script that pays to a party's own key by the key path, without a script tree (BIP341, BIP86)."""
     output_key, _parity = contract.key(party).taproot_output_key()
     return p2tr_script(output_key)
+
+
+def check_script(keys: Sequence[bytes]) -> Script:
+    """`<k1> CHECKSIGVERIFY … <kn> CHECKSIG`, the miniscript `and_v(v:pk(k1),…pk(kn))` (BIP 379).
+
+    stack:  signature n … signature 1  →  true
+    """
+    return join([*(script(key, Op.CHECKSIGVERIFY) for key in keys[:-1]), script(keys[-1], Op.CHECKSIG)])
+
+
+def _signed(contract: Contract, leaf: str, parties: tuple[str, ...], proves: str) -> SpendPath:
+    keys = [key for party in parties for key in contract.keys(party)]
+    return SpendPath(
+        make_leaf(leaf, check_script(keys), len(keys), proves), parties, extra_keys=len(keys) - len(parties)
+    )

@@ -125,7 +125,7 @@ def test_disproofs_lie_deeper_than_moves() -> None:
 
 
 def signed(name: str, *parties: str, number: int = 0, items: int = 1) -> Leaf:
-    checks = [part for party in parties for part in (CONTRACT.key(party), Op.CHECKSIGVERIFY)]
+    checks = [part for party in parties for key in CONTRACT.keys(party) for part in (key, Op.CHECKSIGVERIFY)]
     body: list[Op | Script | int] = [Op.HASH160, Op.DROP] * items
     return make_leaf(name, script(*checks, *body, number, Op.DROP, 1), len(parties) + items, "nothing")
 

@@ -13,7 +13,6 @@ from challenger.presign.bundle import Bundle
 from taproot.connectors.turn import GameScripts, Move, Role, Turn
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.graph import Kind, build_graph
-from taproot.keys import is_valid_schnorr
 from taproot.presigned import ANYONE, Sign, Slot
 from taproot.sighash import SighashType
 from taproot.terms import N_OF_N, Terms
@@ -279,7 +278,7 @@ def test_the_assets_signature_serves_one_variant_only() -> None:
     signatures = bundle().signatures
     for name in KILLS:
         message = GRAPH.sighash(name, 1, None, SighashType.SINGLE)
-        fits = [k for k in KILLS if is_valid_schnorr(GRAPH.contract.key(N_OF_N), message, signatures[k, 1])]
+        fits = [k for k in KILLS if GRAPH.contract.cosigners.is_valid(message, signatures[k, 1])]
         assert fits == [name]
 
 
