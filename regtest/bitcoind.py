@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from btc_l2.chain.rpc import RpcChain, connect
 from regtest.core_build import core_program
@@ -88,7 +88,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Bitcoind:
+class Running:
+    """What `with` starts and stops."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Until it answers."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """A second call does nothing."""
+        raise NotImplementedError
+
+
+class Bitcoind(Running):
     """One node. Without a folder, it lives in a temporary one that goes with `stop`."""
 
     def __init__(
@@ -107,15 +126,6 @@ class Bitcoind:
         self._options = tuple(options)
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Bitcoind:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     @property
     def is_knots(self) -> bool:
         """Whether this is Bitcoin Knots rather than Core."""
@@ -124,7 +134,12 @@ class Bitcoind:
     @property
     def cookie(self) -> Path:
         """The file with the RPC login."""
-        return self.folder / "regtest" / ".cookie"
+        return self.cookie_of(self.folder)
+
+    @staticmethod
+    def cookie_of(folder: Path) -> Path:
+        """Where the node of a folder writes its login."""
+        return folder / "regtest" / ".cookie"
 
     def start(self) -> None:
         """Start and wait until RPC answers. Raises Unavailable with the node's own words, or TimedOut."""

@@ -11,24 +11,26 @@ import secrets
 import tarfile
 import time
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from types import TracebackType
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from btc_l2.chain.bitcoinlib_rpc import NodeRpc
 from btc_l2.chain.rpc import RpcChain, connect
-from regtest.bitcoind import COMMON_OPTIONS, KNOTS_OPTIONS
+from regtest.bitcoind import COMMON_OPTIONS, KNOTS_OPTIONS, Running
 from regtest.container_image import LABEL, find_image
 from regtest.engine import APIError, NotFound, connect_engine
 from taproot.errors import TimedOut, Unavailable
+from taproot.hashes import sha256
 
 RUN = f"{LABEL}.run"
 RPC_PORT, ZMQ_PORT = 18443, 28332
 DATA, LOGIN, STORY = "/var/lib/btc-l2", "/run/btc-l2", "/srv/story"
 COOKIE = f"{LOGIN}/cookie"
+CLIENT = "/opt/bitcoind/bin/bitcoin-cli"  # in the node's image
 USER = 10001  # of both images
 NODE = "node"
 START_LIMIT = 60.0  # seconds until RPC answers
+STOP_LIMIT = 60  # seconds until it has written out what it holds
 _PAUSE = 0.05
 _LOCAL_ONLY = ("-rpcbind=", "-rpcallowip=", "-printtoconsole=", "-regtest", "-server=")
 # The network between containers is not the host's: whoever is on it may ask, with the cookie.
@@ -45,10 +47,10 @@ NODE_OPTIONS = (
 class ContainerRun:
     """What one run has made in an engine, by label; `close` removes all of it."""
 
-    def __init__(self, engine: Any | None = None) -> None:
-        """Raises Unavailable without an engine."""
+    def __init__(self, engine: Any | None = None, name: str | None = None) -> None:
+        """A new run, or the one of that name. Raises Unavailable without an engine."""
         self.engine = engine or connect_engine()
-        self.name = f"{LABEL}-{secrets.token_hex(4)}"
+        self.name = name or f"{LABEL}-{secrets.token_hex(4)}"
         self.labels = {RUN: self.name}
 
     def network(self, name: str) -> str:
@@ -57,7 +59,7 @@ class ContainerRun:
         return str(made.name)
 
     def volume(self, name: str) -> str:
-        """An empty volume."""
+        """An empty volume, or that of the run as it is."""
         return str(self.engine.volumes.create(f"{self.name}-{name}", labels=self.labels).name)
 
     def create(self, name: str, image: str, **what: Any) -> Any:
@@ -72,12 +74,19 @@ class ContainerRun:
         remove_run(self.engine, self.name)
 
 
-def remove_run(engine: Any, name: str) -> None:
-    """Everything that carries the label of a run."""
+def name_of(home: Path) -> str:
+    """The run whose volumes belong to a folder of this machine."""
+    return f"{LABEL}-{sha256(str(home.resolve()).encode())[:4].hex()}"
+
+
+def remove_run(engine: Any, name: str, volumes: bool = True) -> None:
+    """Everything that carries the label of a run; without `volumes` what is in them stays, written out in peace."""
     chosen = {"label": f"{RUN}={name}"}
     for container in engine.containers.list(all=True, filters=chosen):
-        container.remove(force=True, v=True)
-    for volume in engine.volumes.list(filters=chosen):
+        if not volumes:
+            container.stop(timeout=STOP_LIMIT)
+        container.remove(force=True, v=volumes)
+    for volume in engine.volumes.list(filters=chosen) if volumes else ():
         volume.remove(force=True)
     for network in engine.networks.list(filters=chosen):
         network.remove()
@@ -94,33 +103,31 @@ def put_files(container: Any, folder: str, files: Mapping[str, bytes], mode: int
     container.put_archive(folder, buffer.getvalue())
 
 
-class NodeContainer:
+class NodeContainer(Running):
     """A bitcoind in a container of its own, asked from the host by RPC."""
 
-    def __init__(self, run: ContainerRun | None = None) -> None:
-        """Raises Unavailable without an engine or an image."""
-        self.run = run or ContainerRun()
+    def __init__(self, run: ContainerRun | None = None, keeps: bool = False) -> None:
+        """`keeps`: the chain outlives the container. Raises Unavailable without an engine or an image."""
+        self.run, self._keeps = run or ContainerRun(), keeps
         self.login = self.user = self.password = self.version = ""
         self.port = 0
         self._container: Any = None
-
-    def __enter__(self) -> NodeContainer:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def name(self) -> str:
         """Of the run: what `remove_run` takes."""
         return self.run.name
 
+    @property
+    def client(self) -> str:
+        """How a person asks it."""
+        return f"docker exec {self.name}-{NODE} {CLIENT} -datadir={DATA} -regtest -rpccookiefile={COOKIE}"
+
     def start(self) -> None:
         """Make volumes and container, start, wait until RPC answers. Raises Unavailable, TimedOut."""
         image = find_image(self.run.engine, "node")
+        if self._keeps:
+            self.stop()  # what an engine that was switched off has left
         self.login = self.run.volume("login")
         volumes = {self.run.volume("node"): {"bind": DATA}, self.login: {"bind": LOGIN}}
         try:
@@ -137,13 +144,25 @@ class NodeContainer:
             self.stop()
             raise
 
+    def attach(self) -> None:
+        """Find the node that another process has started. Raises Unavailable if it does not run."""
+        try:
+            self._container = self.run.engine.containers.get(f"{self.name}-{NODE}")
+            self._read_login()
+        except (NotFound, KeyError, IndexError, ValueError) as error:
+            raise Unavailable(f"no container {self.name}-{NODE} runs; start it with `regtest up`") from error
+
     def stop(self) -> None:
-        """Remove all of the run."""
+        """Remove all of the run, but for a chain that is kept."""
+        remove_run(self.run.engine, self.name, volumes=not self._keeps)
+
+    def forget(self) -> None:
+        """Remove a chain that is kept, too."""
         self.run.close()
 
     def restart(self) -> None:
         """The node ends cleanly and starts again on its volume; a new cookie, maybe another port."""
-        self._container.restart(timeout=60)
+        self._container.restart(timeout=STOP_LIMIT)
         self._wait()
 
     def chain(self) -> RpcChain:
@@ -179,8 +198,3 @@ class NodeContainer:
             member = archive.extractfile(archive.next() or "")
             assert member is not None
             self.user, _, self.password = member.read().decode().strip().partition(":")
-
-
-def stop_container(name: str) -> None:
-    """End what `NodeContainer.start` of another process has started."""
-    remove_run(connect_engine(), name)

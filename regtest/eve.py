@@ -12,13 +12,13 @@ from btc_l2.chain.protocol import Chain
 from challenger.agents.view import View
 from challenger.games import constants_of
 from challenger.presign.proposal import Proposal
-from regtest.books import Ledger
-from regtest.party import DEPOSITOR, fund_wallets, lock_standing, make_cast
+from regtest.ground import lay_ground
+from regtest.party import DEPOSITOR
 from regtest.plot import Plot
 from regtest.story import one_time_keys
 from regtest.workshop import Workshop
-from taproot.connectors.output import Contract
 from taproot.connectors.turn import GameScripts
+from taproot.graph import Funding
 from taproot.keys import sign_schnorr
 from taproot.presigned import Graph
 from taproot.tx import Transaction
@@ -32,13 +32,9 @@ class Eve:
     def __init__(self, chain: Chain, plot: Plot, progress: Progress, workshop: Workshop, challengers: int = 2) -> None:
         self.chain, self.plot, self.progress = chain, plot, progress
         self.began = time.perf_counter()
-        self.cast = make_cast(plot.seed, challengers)
-        progress("funding wallets")
-        self.wallets = fund_wallets(chain, self.cast, plot.terms)
-        self.ledger = Ledger(chain, {w.script_pubkey: name for name, w in self.wallets.items()})
-        self.start = chain.tip().height + 1
-        progress("locking deposit, stake, bonds, ticket")
-        self.proposal = self._propose()
+        (ground,) = lay_ground(chain, plot, progress, challengers)
+        self.cast, self.wallets, self.ledger, self.start = ground.cast, ground.wallets, ground.ledger, ground.start
+        self.proposal = self._propose(ground.funding)
         progress("building the leaves of all games")
         self.scripts = {name: game.scripts for name, game in workshop.games(self.proposal).items()}
         self.graph: Graph = self.proposal.build_graph(self.build_games)
@@ -49,9 +45,8 @@ class Eve:
         """The scripts that every party would make; made once here."""
         return self.scripts
 
-    def _propose(self) -> Proposal:
+    def _propose(self, funding: Funding) -> Proposal:
         terms, cast = self.plot.terms, self.cast
-        funding = lock_standing(self.chain, Contract.make(terms, cast.parties), self.wallets)
         image = self.plot.guest.load_image(self.plot.statement)
         keys = one_time_keys(cast, terms, funding)
         return Proposal(terms, cast.parties, funding, keys, constants_of(image))

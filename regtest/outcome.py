@@ -1,6 +1,6 @@
-"""How a story ended, whatever it was about, with books that balance; the same document as a demo's, for every story.
+"""How a story ended, whatever it was about, with books that balance.
 
-`conclude` refuses books in which a satoshi is missing: a scenario cannot end with less than an account of everything.
+`conclude` refuses books in which a satoshi is missing: a story cannot end with less than an account of everything.
 """
 
 from __future__ import annotations
@@ -48,8 +48,18 @@ def expect(holds: bool, what: str) -> None:
         raise VerificationFailed(f"the story went otherwise: {what}; its transactions show where")
 
 
+def verdict_of(ending: Ending, plot: Plot) -> str:
+    """One sentence about any end of a claim."""
+    if ending.outcome == "paid":
+        return f"the claim stood, {ending.winner} took the deposit."
+    if ending.outcome == "timeout":
+        return f"{OPERATOR} fell silent, {ending.winner} took the stake."
+    where = "" if ending.first_false_step is None else f" at step {ending.first_false_step:,}"
+    return f"the claim ({plot.lie}) is false{where}; leaf {ending.leaf} gave the stake to {ending.winner}."
+
+
 def conclude(ending: Ending, stage: Stage, verdict: str, remarks: Sequence[str] = ()) -> Outcome:
-    """The outcome of a story that a Stage played to its end."""
+    """The outcome of a story that a Stage played to its end. Raises VerificationFailed if a satoshi is missing."""
     graph = ending.bundle.graph
     return _balanced(
         Outcome(
@@ -113,42 +123,3 @@ def _balanced(outcome: Outcome) -> Outcome:
     if before != after:
         raise VerificationFailed(f"the books do not balance: {before} sat before, {after} after; a coin was overlooked")
     return outcome
-
-
-def describe_outcome(story: str, outcome: Outcome, judge: str) -> dict[str, Any]:
-    """All of it as JSON values, with the fields of a demo's result and `verdict`, `remarks`."""
-    books, terms = outcome.books, outcome.plot.terms
-    rows = [
-        {"name": s.name, "txid": s.tx.txid_hex, "vbytes": s.tx.vbytes, "weight": s.tx.weight, "height": s.height,
-         "by": s.by, "told": s.told}
-        for s in outcome.sent
-    ]  # fmt: skip
-    balances = {
-        name: {"before": a.before, "after": a.after, "change": a.change, "fees": a.fees}
-        for name, a in books.accounts.items()
-    }
-    return {
-        "story": story, "verdict": outcome.verdict, "remarks": list(outcome.remarks),
-        "outcome": outcome.outcome, "winner": outcome.winner, "judge": judge,
-        "guest": outcome.plot.guest.name, "lie": outcome.plot.lie, "steps": outcome.steps,
-        "claimed_steps": terms.steps, "rounds": len(terms.arities), "arities": list(terms.arities),
-        "first_false_step": outcome.first_false_step, "leaf": outcome.leaf, "transactions": rows,
-        "total_vbytes": sum(s.tx.vbytes for s in outcome.sent), "balances": balances,
-        "books": {"fees": books.fees, "burned": books.burned, "vault": books.vault, "dead": books.dead},
-        "deposit": int(terms.deposit), "seconds": round(outcome.seconds, 2),
-    }  # fmt: skip
-
-
-def transactions_of(outcome: Outcome) -> list[dict[str, Any]]:
-    """Every transaction, raw, with the outputs that it spends (the file `transactions.json`)."""
-    return [
-        {
-            "name": s.name,
-            "txid": s.tx.txid_hex,
-            "raw": s.tx.serialize().hex(),
-            "spends": [
-                {"value": o.value, "script_pubkey": o.script_pubkey.hex()} for o in outcome.prevouts[s.tx.txid]
-            ],
-        }
-        for s in outcome.sent
-    ]

@@ -57,12 +57,13 @@ def make_cast(seed: int, challengers: int = 2) -> Cast:
     return Cast(secrets, parties)
 
 
-def fund_wallets(chain: Chain, cast: Cast, terms: Terms) -> dict[str, Wallet]:
-    """Give everybody one large coin for what he locks and small ones for fees."""
+def fund_wallets(chain: Chain, cast: Cast, terms: Terms, deposits: int = 1) -> dict[str, Wallet]:
+    """Give everybody one large coin for what he locks (for so many deposits) and small ones for fees."""
     wallets = {name: Wallet(chain, s.key) for name, s in cast.secrets.items()}
     large = {name: Sats(0) for name in wallets}
-    large[DEPOSITOR] = Sats(terms.deposit + FEE_COIN)
-    large[OPERATOR] = Sats(sum(terms.stakes) + terms.ticket_value(len(cast.parties.challengers)) + FEE_COIN)
+    large[DEPOSITOR] = Sats(deposits * terms.deposit + FEE_COIN)
+    ticket = terms.ticket_value(len(cast.parties.challengers))
+    large[OPERATOR] = Sats(sum(terms.stakes) + deposits * ticket + FEE_COIN)
     for name in cast.parties.challengers:
         large[name] = Sats(terms.bond + FEE_COIN)
     outputs = [TxOut(large[n], w.script_pubkey) for n, w in wallets.items() if large[n]]

@@ -26,7 +26,8 @@ class Plot:
     `lie`: a name of `challenger.game.lies.machine_lies` or None; `lie_at`: where in the run, from 0 to 1;
     `false_from`: depth from which a false leaf's path is bent; `objectors`: challengers who object without reason,
     `route`: moves they prefer, `target`: the step they lead the search to; `silent`: by party, the occasions
-    (`Step.occasion`) that it lets pass.
+    (`Step.occasion`) that it lets pass. `seed` fixes keys and choices; stories that follow each other on one chain have
+    another `run` each: other keys, the same choices.
     """
 
     guest: Guest
@@ -40,6 +41,12 @@ class Plot:
     silent: Mapping[str, Collection[str]] = field(default_factory=dict)
     statement: bytes | None = None
     seed: int = 1
+    run: int = 0
+
+    @property
+    def key_seed(self) -> int:
+        """What all keys are made from: no key of one run is a key of another."""
+        return self.seed + (self.run << 32)
 
 
 def silence_plot(

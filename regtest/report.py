@@ -1,74 +1,61 @@
-"""The result of a story: one document for programs, a text for people, files for another validator."""
+"""The result of a story: one document for programs, a text for people, its transactions for another validator."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from regtest.narrative import btc
+from regtest.outcome import Outcome
 from regtest.party import DEPOSITOR, OPERATOR
-from regtest.plot import Plot
-from regtest.story import Ending
-from taproot.errors import Unavailable
+from regtest.story import Sent
 
 Document = dict[str, Any]
 
 
-def describe(story: str, ending: Ending, judge: str, plot: Plot) -> Document:
+def describe(story: str, outcome: Outcome, judge: str) -> Document:
     """All of the result as JSON values: satoshis, blocks and steps as integers, txids in display order."""
-    books = ending.books
-    rows = [
-        {"name": s.name, "txid": s.tx.txid_hex, "vbytes": s.tx.vbytes, "weight": s.tx.weight, "height": s.height,
-         "by": s.by, "told": s.told}
-        for s in ending.sent
-    ]  # fmt: skip
-    balances = {
-        name: {"before": a.before, "after": a.after, "change": a.change, "fees": a.fees}
-        for name, a in books.accounts.items()
-    }
+    books, plot = outcome.books, outcome.plot
     return {
         "story": story,
-        "outcome": ending.outcome,
-        "winner": ending.winner,
+        "verdict": outcome.verdict,
+        "remarks": list(outcome.remarks),
+        "outcome": outcome.outcome,
+        "winner": outcome.winner,
         "judge": judge,
         "guest": plot.guest.name,
         "lie": plot.lie,
-        "steps": ending.steps,
+        "steps": outcome.steps,
         "claimed_steps": plot.terms.steps,
         "rounds": len(plot.terms.arities),
         "arities": list(plot.terms.arities),
-        "first_false_step": ending.first_false_step,
-        "leaf": ending.leaf,
-        "transactions": rows,
-        "total_vbytes": sum(s.tx.vbytes for s in ending.sent),
-        "balances": balances,
+        "first_false_step": outcome.first_false_step,
+        "leaf": outcome.leaf,
+        "transactions": [_row(sent) for sent in outcome.sent],
+        "total_vbytes": sum(s.tx.vbytes for s in outcome.sent),
+        "balances": {
+            name: {"before": a.before, "after": a.after, "change": a.change, "fees": a.fees}
+            for name, a in books.accounts.items()
+        },
         "books": {"fees": books.fees, "burned": books.burned, "vault": books.vault, "dead": books.dead},
         "deposit": int(plot.terms.deposit),
-        "seconds": round(ending.seconds, 2),
+        "seconds": round(outcome.seconds, 2),
     }
 
 
-def write_evidence(out: Path, ending: Ending, document: Mapping[str, Any]) -> None:
-    """Every transaction as raw hex with the outputs it spends, and the result. Unavailable if the disk refuses."""
-    graph = ending.bundle.graph
-    rows = [
+def transactions_of(outcome: Outcome) -> list[Document]:
+    """Every transaction, raw, with the outputs that it spends: enough for another validator."""
+    return [
         {
             "name": s.name,
             "txid": s.tx.txid_hex,
             "raw": s.tx.serialize().hex(),
             "spends": [
-                {"value": o.value, "script_pubkey": o.script_pubkey.hex()} for o in graph.planned(s.name).prevouts
+                {"value": o.value, "script_pubkey": o.script_pubkey.hex()} for o in outcome.prevouts[s.tx.txid]
             ],
         }
-        for s in ending.sent
+        for s in outcome.sent
     ]
-    try:
-        (out / "transactions.json").write_text(json.dumps(rows, indent=1))
-        (out / "result.json").write_text(json.dumps(document, indent=1))
-    except OSError as error:
-        raise Unavailable(f"cannot write to {out}; {error.strerror}; free space and play again") from error
 
 
 def tell(document: Mapping[str, Any]) -> str:
@@ -76,7 +63,7 @@ def tell(document: Mapping[str, Any]) -> str:
     rows = document["transactions"]
     lines = ["", "block      vbytes  by       transaction"]
     lines += [f"{r['height']:>5}  {r['vbytes']:>10,}  {r['by']:<8} {r['name']}" for r in rows]
-    lines += ["", _verdict(document), ""]
+    lines += ["", f"{document['outcome'].upper()}: {document['verdict']}", ""]
     lines += [_account(name, row, document) for name, row in document["balances"].items()]
     books = document["books"]
     if books["vault"]:
@@ -93,16 +80,16 @@ def tell(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _verdict(document: Mapping[str, Any]) -> str:
-    if document.get("verdict"):
-        return f"{document['outcome'].upper()}: {document['verdict']}"
-    winner, leaf, step = document["winner"], document["leaf"], document["first_false_step"]
-    if document["outcome"] == "paid":
-        return f"PAID: the claim stood, {winner} took the deposit."
-    if document["outcome"] == "timeout":
-        return f"TIMEOUT: {OPERATOR} fell silent, {winner} took the stake."
-    where = "" if step is None else f" at step {step:,}"
-    return f"DISPROVED: the claim ({document['lie']}) is false{where}; leaf {leaf} gave the stake to {winner}."
+def _row(sent: Sent) -> Document:
+    return {
+        "name": sent.name,
+        "txid": sent.tx.txid_hex,
+        "vbytes": sent.tx.vbytes,
+        "weight": sent.tx.weight,
+        "height": sent.height,
+        "by": sent.by,
+        "told": sent.told,
+    }
 
 
 def _account(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> str:

@@ -25,13 +25,13 @@ from challenger.games import constants_of
 from challenger.journal import Journal
 from challenger.presign.bundle import Bundle
 from challenger.presign.proposal import GameKeys, Proposal
-from regtest.books import Books, Ledger
+from regtest.books import Books
 from regtest.claiming import announce, hostile_answer, is_false, make_prover
+from regtest.ground import Ground, lay_ground
 from regtest.narrative import Narrator, find_leaf
-from regtest.party import DEPOSITOR, OPERATOR, Cast, fund_wallets, lock_standing, make_cast
+from regtest.party import DEPOSITOR, OPERATOR, Cast
 from regtest.plot import Plot
 from regtest.workshop import Workshop
-from taproot.connectors.output import Contract
 from taproot.connectors.stake import bond_name, stake_name
 from taproot.connectors.turn import Role
 from taproot.errors import InvalidInput, TimedOut
@@ -77,12 +77,12 @@ class Stage:
     """Everything that a story needs, set up on a chain: parties, presigned graph, agents.
 
     With a `folder` the bundle and the journals are kept there. Stages that share a `workshop` share what they have in
-    common.
+    common; with a `ground` they stand on what was locked before.
     """
 
     def __init__(
         self, chain: Chain, plot: Plot, folder: Path | None = None, progress: Progress = lambda _: None,
-        workshop: Workshop | None = None, challengers: int = 2,
+        workshop: Workshop | None = None, challengers: int = 2, ground: Ground | None = None,
     ) -> None:  # fmt: skip
         self.chain, self.plot, self.folder, self.progress = chain, plot, folder, progress
         self.workshop = workshop or Workshop()
@@ -91,14 +91,11 @@ class Stage:
         use_cached_tier(plot.guest)
         self.image = plot.guest.load_image(plot.statement)
         self.blobs = plot.guest.blobs()
-        self.cast = make_cast(plot.seed, challengers)
-        progress("funding wallets")
-        self.wallets = fund_wallets(chain, self.cast, plot.terms)
-        self.ledger = Ledger(chain, {w.script_pubkey: name for name, w in self.wallets.items()})
-        self.start = chain.tip().height + 1
+        ground = ground or lay_ground(chain, plot, progress, challengers)[0]
+        self.cast, self.wallets, self.ledger, self.start = ground.cast, ground.wallets, ground.ledger, ground.start
         self.prover = self._timed("execution", self._make_prover)
         self.is_false = self._judge()
-        self.bundle = self._sign()
+        self.bundle = self._sign(ground.funding)
         self.games = self.workshop.games(self.bundle.proposal)
         self.view = View(chain, self.bundle.graph, self.start)
         self.told: dict[str, str] = {}  # by transaction
@@ -127,12 +124,9 @@ class Stage:
             raise InvalidInput(f"the lie {self.plot.lie!r} is healed by the end of the run; choose another place")
         return false
 
-    def _sign(self) -> Bundle:
-        """Lock the standing outputs, make all keys, presign the whole graph."""
+    def _sign(self, funding: Funding) -> Bundle:
+        """Make all keys, presign the whole graph."""
         plot, cast = self.plot, self.cast
-        contract = Contract.make(plot.terms, cast.parties)
-        self.progress("locking deposit, stake, bonds, ticket")
-        funding = lock_standing(self.chain, contract, self.wallets)
         self.progress("making one-time keys")
         keys = self._timed("one_time_keys", lambda: one_time_keys(cast, plot.terms, funding))
         proposal = Proposal(plot.terms, cast.parties, funding, keys, constants_of(self.image))
@@ -180,6 +174,10 @@ class Stage:
     def mine(self) -> None:
         """A block, and what it brought of the story."""
         self.chain.mine()
+        self.observe()
+
+    def observe(self) -> None:
+        """What the blocks since the last look brought of the story."""
         for seen in self.view.refresh():
             if seen.name != UNKNOWN:
                 self.told[seen.name] = self.narrator.tell(seen, self._player(seen.name))

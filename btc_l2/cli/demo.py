@@ -6,22 +6,20 @@ The story is told on stderr as it happens; the result (who won, by which leaf, w
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from btc_l2.cli.evidence import prepare_folder, write_evidence
 from btc_l2.cli.output import note
-from taproot.errors import InvalidInput, Unavailable
+from taproot.errors import InvalidInput
 from taproot.units import MAX_DIGEST
 
 if TYPE_CHECKING:
-    from btc_l2.chain.protocol import Chain
     from btc_l2.guests import Guest
     from regtest.plot import Plot
     from taproot.terms import Terms
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Play a whole story: deposit, claim, dispute, payout.", no_args_is_help=True)
 
 GuestName = Annotated[str, typer.Option("--guest", help="Guest program whose execution is claimed.")]
-Backend = Annotated[str, typer.Option(help="Who judges: `embedded` (no service) or `bitcoind`.")]
+Backend = Annotated[str, typer.Option(help="Who judges: `embedded`, `bitcoind`, `bitcoind-core`, `container`.")]
 StepsLog2 = Annotated[int | None, typer.Option(help="log2 of the claimed steps; default: what the guest needs.")]
 Arity = Annotated[str, typer.Option(help="Parts per round of the search; mixed rounds: 4,2,8.")]
 Digest = Annotated[int, typer.Option(help="Bits of a signed root: 160, 192 or 256.")]
@@ -90,16 +88,19 @@ def silence(
 
 
 def _play(story: str, plot: Plot, backend: str, out: Path | None, as_json: bool) -> None:
-    from regtest.report import describe, tell, write_evidence
-    from regtest.story import Stage
+    from regtest.network import open_network
+    from regtest.outcome import conclude, verdict_of
+    from regtest.report import describe, tell, transactions_of
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    _prepare(out)
-    with _open_chain(backend) as (chain, judge):
-        ending = Stage(chain, plot, out, note).play()
-    document: dict[str, Any] = describe(story, ending, judge, plot)
+    prepare_folder(out)
+    with open_network(backend, out, note) as network:
+        stage = network.stage(plot)
+        ending = stage.play()
+        outcome = conclude(ending, stage, verdict_of(ending, plot))
+    document = describe(story, outcome, network.judge)
     if out is not None:
-        write_evidence(out, ending, document)
+        write_evidence(out, document, transactions_of(outcome))
     print(json.dumps(document) if as_json else tell(document))
 
 
@@ -135,31 +136,3 @@ def _rounds(guest: Guest, steps_log2: int | None, arity: str) -> tuple[int, ...]
     if len(given) > 1:
         return given
     return arities_for(log2) if given == (4,) else arities_of(log2, given[0])
-
-
-def _prepare(out: Path | None) -> None:
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        used = any(out.iterdir())
-    except OSError as error:
-        raise Unavailable(f"cannot use {out}; {error.strerror}; choose another folder with --out") from error
-    if used:
-        raise InvalidInput(f"{out} is not empty; one-time keys must not be used twice; choose an empty folder")
-
-
-@contextlib.contextmanager
-def _open_chain(backend: str) -> Iterator[tuple[Chain, str]]:
-    if backend == "embedded":
-        from btc_l2.chain.embedded import EmbeddedChain
-
-        with EmbeddedChain() as chain:
-            yield chain, "libbitcoinkernel"
-    elif backend == "bitcoind":
-        from regtest.bitcoind import Bitcoind
-
-        with Bitcoind() as node:
-            yield node.chain(), node.version
-    else:
-        raise InvalidInput(f"no backend is called {backend!r}; choose embedded or bitcoind")

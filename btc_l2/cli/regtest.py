@@ -1,27 +1,30 @@
 """`btc-l2 regtest run|list|report|up|down|status`: scenarios on a test network, their reports, a node that stays.
 
-`run` plays on a network of its own each time. `up` starts a node that stays, for looking around and for programs that
-need one; `down` ends it.
+`up` starts a node that stays, `run` plays on it, one story after the other, and `status` shows them; without such a
+node `run` plays on a network of its own each time. `down` ends the node.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from btc_l2.cli.evidence import prepare_folder, read_files, write_evidence, write_text
 from btc_l2.cli.output import note, print_document, print_rows
-from taproot.errors import InvalidInput, Unavailable, VerificationFailed
+from taproot.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from regtest.outcome import Outcome
+    from regtest.network import Network
 
 app = typer.Typer(help="Play scenarios on a test network; keep a node for a while.", no_args_is_help=True)
 
-Backend = Annotated[str, typer.Option(help="`embedded` (no service), `bitcoind`, or `container`.")]
+_CHOICE = "`embedded` (no service), `bitcoind`, `bitcoind-core`, `container`"
+Backend = Annotated[str, typer.Option(help="`bitcoind`, `bitcoind-core`, or `container`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the node that stays.")]
 _STATE = Path("out/regtest")
@@ -38,11 +41,15 @@ def list_scenarios(as_json: AsJson = False) -> None:
 @app.command("run")
 def run_scenarios(
     name: Annotated[str, typer.Argument(help="A scenario (`regtest list`), or `all`.")],
-    backend: Backend = "embedded",
+    backend: Annotated[str | None, typer.Option(help=f"A network of its own: {_CHOICE}.")] = None,
+    state: State = _STATE,
     out: Annotated[Path | None, typer.Option(help="New folder: evidence and a report per scenario.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play one scenario, or all; exit code 4 if one of them ends otherwise than it promises."""
+    """Play one scenario, or all; exit code 4 if one of them ends otherwise than it promises.
+
+    Without --backend on the node that `regtest up` started, if there is one, else `embedded`.
+    """
     from regtest.scenarios import NAMES, find_scenario
 
     names = list(NAMES) if name == "all" else [name.replace("-", "_")]
@@ -51,7 +58,7 @@ def run_scenarios(
     documents, failures = [], []
     for each in names:
         try:
-            documents.append(_play(each, backend, None if out is None else out / each))
+            documents.append(_play(each, backend, state, None if out is None else out / each))
         except VerificationFailed as error:
             failures.append(each)
             note(f"{each}: {error}")
@@ -73,9 +80,9 @@ def _report(folder: Path) -> Path:
     from regtest.html import render_report
 
     page = folder / "report.html"
-    result, transactions = _read(folder / "result.json"), _read(folder / "transactions.json")
+    result, transactions = read_files(folder)
     plan = draw_deposit((max(4, result["claimed_steps"]) - 1).bit_length(), 4)
-    _write(page, render_report(result, transactions, plan))
+    write_text(page, render_report(result, transactions, plan))
     return page
 
 
@@ -84,7 +91,7 @@ def start_node(backend: Backend = "bitcoind", state: State = _STATE, as_json: As
     """Start a node that stays: a private bitcoind, or one in a container. It is empty the first time."""
     from regtest.standing import start
 
-    print_document(start(state, backend), as_json)
+    _print_status(start(state, backend), as_json)
 
 
 @app.command("down")
@@ -101,33 +108,57 @@ def stop_node(
 
 @app.command("status")
 def show_status(state: State = _STATE, as_json: AsJson = False) -> None:
-    """Does the node run, where, how high is its chain? Exit code 3 if there is none."""
+    """Does the node run, where, how high is its chain, what was played on it? Exit code 3 if there is none."""
     from regtest.standing import status
 
-    print_document(status(state), as_json)
+    _print_status(status(state), as_json)
 
 
-def _play(name: str, backend: str, out: Path | None) -> Mapping[str, Any]:
-    from regtest.network import open_network
-    from regtest.outcome import describe_outcome
+def _print_status(facts: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_document(facts, True)
+        return
+    print_document({key: value for key, value in facts.items() if key != "played"}, False)
+    for entry in facts["played"]:
+        blocks = f"blocks {entry['from']} to {entry['to']}" if "to" in entry else f"from block {entry['from']} on"
+        print(f"story {entry['run']}: {entry['story']}, {blocks}: {entry.get('verdict', 'did not end')}")
+
+
+def _play(name: str, backend: str | None, state: Path, out: Path | None) -> Mapping[str, Any]:
+    from regtest.report import describe, transactions_of
     from regtest.scenarios import find_scenario, story_of
 
-    _prepare(out)
+    prepare_folder(out)
     note(f"{name}: {story_of(name)}")
-    with open_network(backend, out, lambda text: note(f"  {text}")) as network:
+    with _open(name, backend, state, out) as (network, entry):
         outcome = find_scenario(name)(network)
-        document = describe_outcome(name, outcome, network.judge)
+        document = describe(name, outcome, network.judge)
+        entry |= {"verdict": outcome.verdict, "to": network.chain.tip().height, "vbytes": document["total_vbytes"]}
     if out is not None:
-        _keep(out, outcome, document)
+        write_evidence(out, document, transactions_of(outcome))
+        note(f"  report: {_report(out)}")
     return document
 
 
-def _keep(out: Path, outcome: Outcome, document: Mapping[str, Any]) -> None:
-    from regtest.outcome import transactions_of
+@contextlib.contextmanager
+def _open(
+    name: str, backend: str | None, state: Path, out: Path | None
+) -> Iterator[tuple[Network, dict[str, Any]]]:
+    """The network of one story, and what is to be remembered of it: kept with the node that stays."""
+    from regtest.backends import EMBEDDED
+    from regtest.network import Network, open_network
+    from regtest.standing import is_up, open_standing, record
 
-    _write(out / "transactions.json", json.dumps(transactions_of(outcome), indent=1))
-    _write(out / "result.json", json.dumps(document, indent=1))
-    note(f"  report: {_report(out)}")
+    def tell(text: str) -> None:
+        note(f"  {text}")
+
+    if backend is None and is_up(state):
+        with record(state, name) as entry:
+            note(f"  story {entry['run']} on the node of {state}")
+            yield Network(open_standing(state), entry["judge"], out, tell, run=entry["run"]), entry
+    else:
+        with open_network(backend or EMBEDDED, out, tell) as network:
+            yield network, {}
 
 
 def _print_results(documents: list[Mapping[str, Any]], as_json: bool, single: bool) -> None:
@@ -143,31 +174,3 @@ def _print_results(documents: list[Mapping[str, Any]], as_json: bool, single: bo
         for d in documents
     ]
     print_rows(columns, rows, as_json)
-
-
-def _prepare(out: Path | None) -> None:
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        used = any(out.iterdir())
-    except OSError as error:
-        raise Unavailable(f"cannot use {out}; {error.strerror}; choose another folder with --out") from error
-    if used:
-        raise InvalidInput(f"{out} is not empty; one-time keys must not be used twice; choose an empty folder")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise Unavailable(f"cannot write {path}; {error.strerror}; free space and try again") from error
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise Unavailable(f"cannot read {path}; {error.strerror}; play with --out first") from error
-    except ValueError as error:
-        raise VerificationFailed(f"{path} is no JSON ({error}); play with --out again") from error

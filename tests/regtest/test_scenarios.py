@@ -17,7 +17,8 @@ from regtest.bitcoind import Bitcoind
 from regtest.books import Account, Books
 from regtest.html import render_report
 from regtest.network import Network, open_network, small_plot
-from regtest.outcome import Outcome, describe_outcome, expect, transactions_of
+from regtest.outcome import Outcome, expect
+from regtest.report import describe, transactions_of
 from regtest.scenarios import NAMES, find_scenario, story_of
 from regtest.story import Stage
 from regtest.workshop import Workshop
@@ -181,7 +182,7 @@ class Page(HTMLParser):
 
 
 def report_of(outcome: Outcome, **changed: object) -> str:
-    document = describe_outcome("challenge_won", outcome, "libbitcoinkernel") | changed
+    document = describe("challenge_won", outcome, "libbitcoinkernel") | changed
     return render_report(document, transactions_of(outcome), "<svg xmlns='http://www.w3.org/2000/svg'></svg>")
 
 
@@ -210,7 +211,7 @@ def test_a_report_says_so_if_a_satoshi_is_missing(played: Outcome) -> None:
 
 def test_what_a_file_says_is_escaped(played: Outcome) -> None:
     evil = "<script>alert(1)</script>'\"&"
-    document = describe_outcome("x", played, evil) | {"verdict": evil, "remarks": [evil], "story": evil, "guest": evil}
+    document = describe("x", played, evil) | {"verdict": evil, "remarks": [evil], "story": evil, "guest": evil}
     document["transactions"] = [{**row, "told": evil, "by": evil} for row in document["transactions"]]
     text = render_report(document, transactions_of(played))
     assert "<script" not in text and "&lt;script&gt;" in text
