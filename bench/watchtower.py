@@ -26,7 +26,7 @@ from challenger.games import GameLibrary, constants_of
 from challenger.presign.bundle import Bundle
 from challenger.presign.proposal import Proposal
 from challenger.watchtower.orders import Orders
-from challenger.watchtower.program import BUNDLE, DEPOSIT
+from challenger.watchtower.program import DEPOSIT
 from challenger.watchtower.tower import Tower
 from regtest.party import DEPOSITOR, OPERATOR, SIGNERS, Cast, fund_wallets, lock_standing, make_cast
 from regtest.story import one_time_keys
@@ -92,7 +92,7 @@ def _make_deposit(
     bundle = Bundle(proposal, graph, {r.key: sign_schnorr(together, r.message) for r in graph.requests()})
     where = folder / "deposits" / f"d{number:03}"
     where.mkdir(parents=True)
-    bundle.save(where / BUNDLE)
+    bundle.save(where / f"{OPERATOR}.bundle")
     (where / DEPOSIT).write_text('guest = "fibonacci"\n')
     return bundle
 

@@ -91,11 +91,11 @@ def check_tower(config: Config = None, as_json: AsJson = False) -> None:
 
 @app.command("announce")
 def announce_claim(
-    deposit: Annotated[str, typer.Argument(metavar="NAME", help="Folder of the deposit.")],
+    deposit: Annotated[str, typer.Argument(metavar="NAME", help="Folder of the deposit; DEPOSIT.OPERATOR of several.")],
     claim: Annotated[str, typer.Option(metavar="FILE|HEX", help="The claim, up to 128 bytes.")],
     config: Config = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """The operator runs his program on a claim and signs what he will assert; writes claim.json, which he publishes."""
+    """The operator runs his program on a claim and signs what he will assert; he publishes the file that is written."""
     from btc_l2.cli.arguments import parse_bytes
     from btc_l2.durable import replace_file
     from challenger.game.solver import find_lie
@@ -103,22 +103,23 @@ def announce_claim(
     from challenger.presign.bundle import read_proposal
     from challenger.watchtower.announcement import CLAIM_BYTES, announce
     from challenger.watchtower.keys import read_secrets
-    from challenger.watchtower.program import BUNDLE, CLAIM, load_program
+    from challenger.watchtower.place import find_place
+    from challenger.watchtower.program import load_program
 
     found = _resolve(config, {})
     orders, s = found.orders(), found.settings
-    folder = orders.deposits / deposit
-    proposal = read_proposal(folder / BUNDLE)
+    place = find_place(orders.deposits, deposit)
+    proposal = read_proposal(place.path)
     if proposal.parties.operator.name != s.party:
         raise InvalidInput(f"{s.party} is not the operator of {deposit}; {proposal.parties.operator.name} announces")
     secrets = read_secrets(found.path(s.key_file), found.path(s.passphrase_file) if s.passphrase_file else None)
-    program = load_program(folder, proposal.constants[IMAGE_ROOT])
+    program = load_program(place.folder, proposal.constants[IMAGE_ROOT])
     prover = program.truth(parse_bytes(claim, "claim").ljust(CLAIM_BYTES, b"\0"), proposal.terms.steps)
-    announced = announce(prover, proposal.funding.deposit, secrets.key)
+    announced = announce(prover, proposal, secrets.key)
     if find_lie(announced.assertion, prover) is not None:
         raise Refused("the program does not accept this claim; it would be disproved; nothing was signed for others")
-    replace_file(folder / CLAIM, announced.to_json().encode())
-    print_document({"written": str(folder / CLAIM), "zN": announced.assertion.zn.hex()}, as_json)
+    replace_file(place.claim, announced.to_json().encode())
+    print_document({"written": str(place.claim), "zN": announced.assertion.zn.hex()}, as_json)
 
 
 @app.command("status")

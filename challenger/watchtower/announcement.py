@@ -2,7 +2,7 @@
 
 Nothing on chain before `assert` says what a claim is about (docs/spec/model.md, "What it does not show"): an operator
 who announces one thing and asserts another would take the penalty of whoever objected to the first. So a challenger
-judges only what the operator has signed, for this deposit, with the key that stands in the graph.
+judges only what the operator has signed, for this deposit and ceremony, with the key that stands in the graph.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from challenger.game.kinds import CLAIM_LEAVES
 from challenger.game.prover import TraceProver
 from challenger.game.solver import Assertion
+from challenger.presign.ceremony.agreement import domain_of
+from challenger.presign.proposal import Proposal
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.hashes import tagged_hash
 from taproot.keys import SecretKey, is_valid_schnorr, sign_schnorr
-from taproot.tx import OutPoint
 
 CLAIM_BYTES = 128
 ROOT_BYTES = 32
@@ -30,14 +31,14 @@ class Announcement:
     assertion: Assertion
     signature: bytes = b""
 
-    def message(self, deposit: OutPoint) -> bytes:
-        """What is signed: a tagged hash (BIP 340) of the deposit's outpoint and all that is claimed."""
+    def message(self, domain: str) -> bytes:
+        """What is signed: a tagged hash (BIP 340) of the graph's domain (deposit, ceremony) and all that is claimed."""
         a = self.assertion
-        return tagged_hash("btc-l2/announcement", b"".join([str(deposit).encode(), *a.claim, a.z0, a.zn]))
+        return tagged_hash("btc-l2/announcement", b"".join([domain.encode(), *a.claim, a.z0, a.zn]))
 
-    def verify(self, deposit: OutPoint, operator: bytes) -> None:
-        """Raises VerificationFailed unless the operator (x-only key) has signed it for this deposit."""
-        if not is_valid_schnorr(operator, self.message(deposit), self.signature):
+    def verify(self, proposal: Proposal) -> None:
+        """Raises VerificationFailed unless the graph's operator has signed it for this graph."""
+        if not is_valid_schnorr(proposal.parties.operator.x_only, self.message(domain_of(proposal)), self.signature):
             raise VerificationFailed("the announcement is not signed by the operator for this deposit; ask him again")
 
     def to_json(self) -> str:
@@ -68,8 +69,8 @@ class Announcement:
             raise Unavailable(f"no announcement at {path}; {error.strerror}; get it from the operator") from error
 
 
-def announce(prover: TraceProver, deposit: OutPoint, key: SecretKey) -> Announcement:
-    """Sign what the prover would assert."""
+def announce(prover: TraceProver, proposal: Proposal, key: SecretKey) -> Announcement:
+    """Sign what the prover would assert about a graph's deposit."""
     leaves = tuple(prover.claim_leaf(k) for k in range(CLAIM_LEAVES))
     plain = Announcement(Assertion(leaves, prover.z0(), prover.zn()))
-    return Announcement(plain.assertion, sign_schnorr(key, plain.message(deposit)))
+    return Announcement(plain.assertion, sign_schnorr(key, plain.message(domain_of(proposal))))

@@ -24,9 +24,11 @@ from challenger.game.solver import find_lie
 from challenger.games import ENDIAN, IMAGE_ROOT, GameLibrary
 from challenger.journal import Journal
 from challenger.presign.bundle import Bundle
+from challenger.presign.ceremony.agreement import domain_of
 from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.fault import fault_point
-from challenger.watchtower.program import BUNDLE, CLAIM, DataUnavailable, Program, load_program
+from challenger.watchtower.place import Place
+from challenger.watchtower.program import DataUnavailable, Program, load_program
 from challenger.watchtower.store import Event, Registered, Store
 from taproot.errors import Unavailable, VerificationFailed
 from taproot.presigned import Graph
@@ -79,7 +81,7 @@ class Case:
     """One deposit at work. `agent` is None for an observer, and for an operator who has announced nothing."""
 
     registered: Registered
-    folder: Path
+    place: Place
     party: str
     role: str
     bundle: Bundle
@@ -133,15 +135,15 @@ class Case:
     def _make_agent(self, chain: Chain, secrets: Secrets, library: GameLibrary, journals: Path) -> Player | None:
         if self.role == OBSERVER:
             return None
-        proposal, deposit = self.bundle.proposal, str(self.bundle.proposal.funding.deposit)
+        proposal, domain = self.bundle.proposal, domain_of(self.bundle.proposal)
         shared: dict[str, Any] = {
             "name": self.party, "secrets": secrets, "chain": chain, "graph": self.graph,
-            "signatures": self.bundle.signatures, "games": library.games(proposal), "deposit_id": deposit,
+            "signatures": self.bundle.signatures, "games": library.games(proposal), "deposit_id": domain,
             "start": 0, "budget": self._make_budget(),
             "make_view": partial(LedgerView, self.store, self.registered.id),
         }  # fmt: skip
         prover = self._truth(self._announced_claim()) if self.role == OPERATOR else None
-        shared["journal"] = GuardedJournal(journals / f"{self.registered.name}.journal", deposit, self.party)
+        shared["journal"] = GuardedJournal(journals / f"{self.registered.name}.journal", domain, self.party)
         if prover is not None:
             return OperatorAgent(**shared, prover=prover)
         return ChallengerAgent(**shared, truth_of=self._truth, endian=self._endian(), objects=False)
@@ -166,7 +168,7 @@ class Case:
 
     def _find_program(self) -> Program:
         if self._program is None:
-            self._program = self.program_of(self.folder, self.bundle.proposal.constants[IMAGE_ROOT])
+            self._program = self.program_of(self.place.folder, self.bundle.proposal.constants[IMAGE_ROOT])
         return self._program
 
     def _endian(self) -> Endian:
@@ -182,8 +184,8 @@ class Case:
     def _announcement(self) -> Announcement:
         """Raises DataUnavailable if there is none that the operator has signed."""
         try:
-            announced = Announcement.load(self.folder / CLAIM)
-            announced.verify(self.bundle.proposal.funding.deposit, self.bundle.proposal.parties.operator.x_only)
+            announced = Announcement.load(self.place.claim)
+            announced.verify(self.bundle.proposal)
         except (Unavailable, VerificationFailed) as error:
             raise DataUnavailable(str(error)) from error
         return announced
@@ -211,9 +213,9 @@ def must_decide(view: View, terms: Terms) -> bool:
 
 
 def load_case(
-    registered: Registered, folder: Path, party: str, store: Store, limits: Limits, library: GameLibrary,
+    registered: Registered, place: Place, party: str, store: Store, limits: Limits, library: GameLibrary,
     program_of: ProgramOf = load_program, on_unknown: bool = True,
 ) -> Case:  # fmt: skip
-    """Read and verify the bundle again; raises as `Bundle.load`."""
-    bundle = Bundle.load(folder / BUNDLE, library.scripts)
-    return Case(registered, folder, party, registered.role, bundle, store, limits, program_of, on_unknown)
+    """Read and verify the bundle again; raises as `Place.load`."""
+    bundle = place.load(library.scripts)
+    return Case(registered, place, party, registered.role, bundle, store, limits, program_of, on_unknown)

@@ -1,12 +1,8 @@
-"""What a claim is about: the program of a deposit with its data, and what the operator has announced.
+"""What a claim is about: the program of a deposit with its data, as `deposit.toml` in the deposit's folder names it.
 
-A deposit's folder:
+    guest = "NAME"; statement = "FILE" (default: the guest's own); blobs = "DIR"; start = HEIGHT
 
-    bundle.bin      the presigned graph (challenger/presign/bundle.py)
-    deposit.toml    guest = "NAME"; statement = "FILE" (default: the guest's own); blobs = "DIR"; start = HEIGHT
-    claim.json      the operator's signed announcement, as soon as there is one
-
-Paths in `deposit.toml` are relative to the folder.
+Paths are relative to the folder.
 """
 
 from __future__ import annotations
@@ -23,7 +19,7 @@ from btc_l2.zkvm.image import Image
 from challenger.game.prover import TraceProver
 from taproot.errors import InvalidInput, Unavailable
 
-BUNDLE, DEPOSIT, CLAIM = "bundle.bin", "deposit.toml", "claim.json"
+DEPOSIT = "deposit.toml"
 _FIELDS = {"guest": str, "statement": str, "blobs": str, "start": int}
 
 

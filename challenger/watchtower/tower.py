@@ -7,7 +7,6 @@ was not done is decided again in the next one, from the chain and from the journ
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ from btc_l2.chain.protocol import Chain, Rejected
 from challenger.agents.player import Secrets
 from challenger.agents.wallet import Wallet
 from challenger.games import GameLibrary
-from challenger.presign.bundle import Bundle
 from challenger.presign.vetting import check_relayable, find_relay_doubt
 from challenger.watchtower import alarms as kinds
 from challenger.watchtower.alarms import Alarm, Board, near_deadlines, stuck_moves
@@ -28,7 +26,8 @@ from challenger.watchtower.index import output_rows, transaction_rows
 from challenger.watchtower.metrics import Metrics
 from challenger.watchtower.orders import Orders
 from challenger.watchtower.phase import is_at_work
-from challenger.watchtower.program import BUNDLE, CLAIM, load_program, read_description
+from challenger.watchtower.place import Place, find_place, list_places
+from challenger.watchtower.program import load_program, read_description
 from challenger.watchtower.relay import NodeUnavailable, RoundChain
 from challenger.watchtower.store import Registered, Store
 from taproot.errors import BtcL2Error, Unavailable
@@ -61,7 +60,8 @@ class Tower:
         self._failed_rounds = 0
         self._deep = 0, 0  # the last reorganisation that was deeper than it may be: depth, height
         self._failures: dict[int, Alarm] = {}
-        self._seen: dict[Path, tuple[int, int]] = {}  # bundles that were looked at: time and size
+        self._seen: dict[Path, tuple[int, ...]] = {}  # bundles that were looked at: times and sizes
+        self._places: dict[str, Place] = {}
         self._refused: dict[str, Alarm] = {}
         self._follower = Follower(self.chain, self.store, orders.start)
 
@@ -78,46 +78,45 @@ class Tower:
 
         Raises VerificationFailed for a bad bundle, Refused as `check_relayable` and `Store.register`.
         """
-        return [self._register(path.parent) for path in self._new_bundles()]
+        return [self._register(place) for place in self._new_places()]
 
-    def _new_bundles(self) -> Iterator[Path]:
-        """Bundle files that have not been looked at since they were written."""
-        for path in sorted(self.orders.deposits.glob(f"*/{BUNDLE}")):
-            stat = path.stat()
-            mark = stat.st_mtime_ns, stat.st_size
-            if self._seen.get(path) != mark:
-                yield path
-                self._seen[path] = mark
+    def _new_places(self) -> Iterator[Place]:
+        """Bundles that have not been looked at since they were written."""
+        self._places = {place.name: place for place in list_places(self.orders.deposits)}
+        for place in self._places.values():
+            mark = place.mark()
+            if self._seen.get(place.path) != mark:
+                yield place
+                self._seen[place.path] = mark
 
     def _find_new(self) -> None:
         """As `add_deposits`, but a bundle that is refused is an alarm."""
-        for path in self._new_bundles():
-            name = path.parent.name
-            self._refused.pop(name, None)
+        for place in self._new_places():
+            self._refused.pop(place.name, None)
             try:
-                self._register(path.parent)
+                self._register(place)
             except Unavailable:
                 raise
             except BtcL2Error as error:
-                self._refused[name] = Alarm(name, kinds.CASE, "bundle", str(error))
+                self._refused[place.name] = Alarm(place.name, kinds.CASE, "bundle", str(error))
 
-    def _register(self, folder: Path) -> Registered:
-        digest = hashlib.sha256((folder / BUNDLE).read_bytes()).hexdigest()
-        known = next((d for d in self.store.deposits() if (d.name, d.bundle) == (folder.name, digest)), None)
+    def _register(self, place: Place) -> Registered:
+        digest = place.digest()
+        known = next((d for d in self.store.deposits() if (d.name, d.bundle) == (place.name, digest)), None)
         if known is not None:
             return known
         library = self._library or GameLibrary()
-        bundle = Bundle.load(folder / BUNDLE, library.scripts)
+        bundle = place.load(library.scripts)
         proposal, graph = bundle.proposal, bundle.graph
         if not self.chain.confirmations(graph.planned("confirm").tx.txid):
             check_relayable(graph, self.chain.relay_rate())
         row = Registered(
-            0, folder.name, str(proposal.funding.deposit), digest, role_of(proposal.parties, self.orders.party),
+            0, place.name, str(proposal.funding.deposit), digest, role_of(proposal.parties, self.orders.party),
             json.dumps(proposal.terms.to_json()),
         )  # fmt: skip
         added = self.store.register(row, output_rows(graph), transaction_rows(graph))
         if not self._is_untouched(graph):
-            start = read_description(folder).get("start", self.orders.start)
+            start = read_description(place.folder).get("start", self.orders.start)
             self._follower.go_back(int(start) - 1)
         log.info("deposit.added name=%s role=%s outpoint=%s", added.name, added.role, added.outpoint)
         return added
@@ -175,8 +174,10 @@ class Tower:
 
     def _is_open(self, registered: Registered) -> bool:
         events, terms = self.store.events(registered.id), Terms.from_json(json.loads(registered.terms))
-        if registered.role == OPERATOR and not (self.orders.deposits / registered.name / CLAIM).exists():
-            return False
+        if registered.role == OPERATOR:
+            place = self._places.get(registered.name)
+            if place is None or not place.claim.exists():
+                return False
         return is_at_work(events, self._follower.height, terms, registered.role)
 
     def _drop(self, registered: Registered) -> None:
@@ -205,7 +206,7 @@ class Tower:
         orders = self.orders
         log.info("case.opened deposit=%s role=%s", registered.name, registered.role)
         return load_case(
-            registered, orders.deposits / registered.name, orders.party, self.store, orders.limits, library,
+            registered, find_place(orders.deposits, registered.name), orders.party, self.store, orders.limits, library,
             self._program_of, orders.object_to_unknown,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from challenger.agents.player import Secrets
 from challenger.games import GameLibrary
 from challenger.watchtower.announcement import announce
 from challenger.watchtower.orders import Orders
-from challenger.watchtower.program import BUNDLE, CLAIM, Program
+from challenger.watchtower.program import Program
 from challenger.watchtower.tower import Tower
 from regtest.party import OPERATOR
 from regtest.plot import Plot
@@ -26,6 +26,7 @@ from taproot.tx import Transaction
 from tests.regtest.conftest import blobsum_plot
 
 NAME = "d1"  # of the deposit's folder
+BUNDLE, CLAIM = f"{OPERATOR}.bundle", f"{OPERATOR}.claim.json"
 BOB_SLEEPS = {"bob": ("fan", "challenge")}
 MOST_BLOCKS = 400
 
@@ -109,8 +110,8 @@ class Scene:
         where.mkdir(parents=True, exist_ok=True)
         (folder / "state").mkdir(exist_ok=True)
         stage.bundle.save(where / BUNDLE)
-        deposit, key = stage.bundle.proposal.funding.deposit, stage.cast.secrets[OPERATOR].key
-        (where / CLAIM).write_text(announce(stage.prover, deposit, key).to_json())
+        key = stage.cast.secrets[OPERATOR].key
+        (where / CLAIM).write_text(announce(stage.prover, stage.bundle.proposal, key).to_json())
         self.orders = Orders(watched, folder / "deposits", folder / "state", **orders)  # type: ignore[arg-type]
         self.tower = self.start()
 

@@ -14,14 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from challenger.watchtower.alarms import KINDS, Alarm, Board
 from challenger.watchtower.daemon import describe
 from challenger.watchtower.pages import Pages, PageServer
-from challenger.watchtower.program import CLAIM, DataUnavailable
+from challenger.watchtower.program import DataUnavailable
 from challenger.watchtower.store import Store
 from challenger.watchtower.structured import JsonLines
 from taproot.errors import Unavailable
 from taproot.tx import Transaction, TxIn, TxOut
 from taproot.units import Sats
 from tests.challenger.test_journal import full_disk
-from tests.watchtower.conftest import NAME, MakeScene, Scene
+from tests.watchtower.conftest import CLAIM, NAME, MakeScene, Scene
 from tests.watchtower.test_tower import alarms
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,12 +23,12 @@ from challenger.presign.bundle import Bundle
 from challenger.watchtower import fault
 from challenger.watchtower.announcement import announce
 from challenger.watchtower.orders import Orders
-from challenger.watchtower.program import BUNDLE, CLAIM, Program
+from challenger.watchtower.program import Program
 from challenger.watchtower.tower import Tower
 from regtest.party import OPERATOR
 from regtest.story import Stage
 from regtest.workshop import Workshop
-from tests.watchtower.conftest import NAME, fraud
+from tests.watchtower.conftest import BUNDLE, CLAIM, NAME, fraud
 
 MOST_LIVES = 60
 OVER, AGAIN = 0, 3
@@ -48,8 +48,8 @@ class World:
         where.mkdir(parents=True)
         (folder / "state").mkdir()
         self.bundle.save(where / BUNDLE)
-        deposit = self.bundle.proposal.funding.deposit
-        (where / CLAIM).write_text(announce(self.prover, deposit, self.cast.secrets[OPERATOR].key).to_json())
+        key = self.cast.secrets[OPERATOR].key
+        (where / CLAIM).write_text(announce(self.prover, self.bundle.proposal, key).to_json())
 
     def live(self, blocks: int) -> int:
         """Some blocks of the dispute; OVER when it is decided."""

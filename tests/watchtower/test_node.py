@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from challenger.presign.ceremony.agreement import CEREMONY
 from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.notice import Notices
 from challenger.watchtower.settings import resolve
@@ -24,7 +26,7 @@ from regtest.story import Stage
 from regtest.workshop import Workshop
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from tests.regtest.conftest import blobsum_plot
-from tests.watchtower.conftest import MakeScene, Market, Scene, fraud
+from tests.watchtower.conftest import CLAIM, NAME, MakeScene, Market, Scene, fraud
 
 COMMAND = [sys.executable, "-c", "from btc_l2.cli.main import run; run()"]
 LIMIT = 60.0
@@ -130,7 +132,7 @@ def test_a_spike_on_a_real_node_is_survived(
 
 def test_an_operator_announces_what_a_challenger_believes_and_nothing_false(make_scene: MakeScene) -> None:
     scene = make_scene(blobsum_plot(), watched=OPERATOR, confirmed=False)
-    config, path = str(write_settings(scene, None)), scene.orders.deposits / "d1" / "claim.json"
+    config, path = str(write_settings(scene, None)), scene.orders.deposits / NAME / CLAIM
     announced = path.read_text()
     path.unlink()
     claim = scene.stage.plot.guest.honest_claim()
@@ -140,10 +142,11 @@ def test_an_operator_announces_what_a_challenger_believes_and_nothing_false(make
     done = call("announce", "d1", "--claim", claim.hex(), "--config", config)
     assert done.returncode == 0, done.stderr
     assert json.loads(path.read_text())["zn"] == json.loads(announced)["zn"]
-    funding, parties = scene.stage.bundle.proposal.funding, scene.stage.cast.parties
-    Announcement.load(path).verify(funding.deposit, parties.operator.x_only)
+    proposal = scene.stage.bundle.proposal
+    Announcement.load(path).verify(proposal)
+    another = replace(proposal, constants={**proposal.constants, CEREMONY: bytes(32)})
     with pytest.raises(VerificationFailed):
-        Announcement.load(path).verify(funding.ticket, parties.operator.x_only)
+        Announcement.load(path).verify(another)
 
 
 @pytest.mark.bitcoind

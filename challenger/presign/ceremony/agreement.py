@@ -10,20 +10,23 @@ import base64
 import binascii
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from challenger.commit import GameId
 from challenger.presign.ceremony.contribution import Contribution, Round, digest_of
 from challenger.presign.ceremony.registered import Registered
+from challenger.presign.ceremony.sighting import Sighting
 from challenger.presign.policy import split_requests
 from challenger.presign.proposal import BuildGames, GameKeys, Proposal
+from challenger.presign.refresh import NOBODY
 from taproot.connectors.turn import Role
 from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour
 from taproot.graph import Funding, Graph
 from taproot.hashes import tagged_hash
 from taproot.terms import Party, Terms
 from taproot.tx import OutPoint
+from taproot.units import Sats
 
 CEREMONY = "ceremony"  # the constant that holds the id: a bundle knows the domain of its one-time keys
 Keys = Mapping[str, bytes]
@@ -38,6 +41,37 @@ class Craft:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Of a refresh: the graphs whose vault moves under the new ones, and how much of it arrives.
+
+    Whether this is so is asked of one's own bundles (`succession.check_origin`).
+    """
+
+    deposit: OutPoint  # of the graphs so far
+    agreed: bytes  # their digest, 32 bytes
+    operator: str  # whose open claim goes along
+    seen: Sighting
+    amount: Sats
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "deposit": str(self.deposit), "agreed": self.agreed.hex(), "operator": self.operator,
+            "seen": self.seen.to_json(), "amount": self.amount,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, value: Any) -> Origin:
+        """Inverse of `to_json`. Raises KeyError, TypeError, ValueError, InvalidInput for anything else."""
+        if set(value) != {"deposit", "agreed", "operator", "seen", "amount"} or type(value["amount"]) is not int:
+            raise InvalidInput("the origin of a refresh has another structure than version 1")
+        return cls(
+            OutPoint.from_str(value["deposit"]), bytes.fromhex(value["agreed"]), str(value["operator"]),
+            Sighting.from_json(value["seen"]), Sats(value["amount"]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a proposal's body says: whose deposit, until when (Unix seconds) the ceremony lasts."""
 
@@ -46,11 +80,17 @@ class Plan:
     depositor: Party
     deposit: OutPoint
     deadline: int
+    origin: Origin | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """The registered ones; after a refresh the deposit is what the move has left of it, nothing else differs."""
+        return self.policy.terms if self.origin is None else replace(self.policy.terms, deposit=self.origin.amount)
 
     @property
     def domain(self) -> str:
         """Domain of the one-time keys: another ceremony for the same deposit has other keys."""
-        return f"{self.deposit}/{self.ceremony.hex()}"
+        return _domain(self.deposit, self.ceremony)
 
     @classmethod
     def of(cls, proposed: Contribution) -> Plan:
@@ -61,24 +101,40 @@ class Plan:
             plan = cls(
                 proposed.ceremony, Registered.from_json(body["policy"]), Party(str(name), bytes.fromhex(key)),
                 OutPoint.from_str(body["deposit"]), body["deadline"],
+                Origin.from_json(body["origin"]) if "origin" in body else None,
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInput(f"the proposal is not understood: {error!r}") from error
-        if type(plan.deadline) is not int or len(body) != 5:
+        if type(plan.deadline) is not int or len(body) != (5 if plan.origin is None else 6):
             raise InvalidInput("the proposal has another structure than version 1")
+        if (plan.depositor.name == NOBODY) != (plan.origin is not None):
+            raise InvalidInput(f"{NOBODY} is the depositor of a refresh and of nothing else")
+        _ = plan.terms  # an amount that no terms allow is refused here
         for operator in plan.policy.operators:
             plan.policy.parties(operator, plan.depositor)
         return plan
 
 
 def propose(
-    policy: Registered, depositor: Party, deposit: OutPoint, deadline: int, salt: str | None = None
-) -> dict[str, Any]:
+    policy: Registered, depositor: Party, deposit: OutPoint, deadline: int, salt: str | None = None,
+    origin: Origin | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The body of a new proposal; a fresh `salt` makes it a ceremony of its own."""
     return {
+        **({} if origin is None else {"origin": origin.to_json()}),
         "policy": policy.to_json(), "depositor": [depositor.name, depositor.public_key.hex()],
         "deposit": str(deposit), "deadline": deadline, "salt": salt or secrets.token_hex(16),
     }  # fmt: skip
+
+
+def domain_of(proposal: Proposal) -> str:
+    """Domain of a graph's one-time keys, `GameId.deposit`: that of its ceremony, or the deposit if it had none."""
+    deposit, ceremony = proposal.funding.deposit, proposal.constants.get(CEREMONY)
+    return str(deposit) if ceremony is None else _domain(deposit, ceremony)
+
+
+def _domain(deposit: OutPoint, ceremony: bytes) -> str:
+    return f"{deposit}/{ceremony.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +161,7 @@ def make_keys(plan: Plan, craft: Craft, seed: bytes, name: str, outpoints: Outpo
 
 def own_keys(plan: Plan, craft: Craft, seed: bytes, name: str) -> dict[tuple[str, str], Keys]:
     """One-time public keys of a member by (operator, challenger)."""
-    terms = plan.policy.terms
+    terms = plan.terms
     made = {}
     for operator, challenger in _games_of(plan.policy, name):
         role = Role.OPERATOR if operator == name else Role.CHALLENGER
@@ -144,7 +200,7 @@ def make_proposals(plan: Plan, given: Mapping[str, Contribution]) -> dict[str, P
         bonds = {name: (read[name][1].bonds or {})[operator] for name in parties.challengers}
         assert outpoints.ticket is not None, "checked with the keys"
         proposals[operator] = Proposal(
-            terms=plan.policy.terms, parties=parties,
+            terms=plan.terms, parties=parties,
             funding=Funding(plan.deposit, outpoints.stakes, bonds, outpoints.ticket),
             one_time={c: GameKeys(keys[operator, c], read[c][0][operator, c]) for c in parties.challengers},
             constants={**plan.policy.constants, CEREMONY: plan.ceremony},

@@ -16,7 +16,7 @@ from typing import Any
 
 from btc_l2.durable import make_folder, replace_file
 from challenger.presign.bundle import Bundle
-from challenger.presign.ceremony.agreement import CEREMONY, Messages, Plan
+from challenger.presign.ceremony.agreement import CEREMONY, Messages, Plan, domain_of
 from challenger.presign.ceremony.contribution import canonical
 from challenger.presign.proposal import BuildGames, Proposal
 from taproot.errors import InvalidInput, Refused, Unavailable, VerificationFailed
@@ -61,14 +61,23 @@ def verify_folder(folder: Path, build_games: BuildGames) -> tuple[dict[str, Any]
     """Manifest and bundles, everything checked. Raises VerificationFailed naming what does not fit."""
     manifest = read_manifest(folder)
     bundles = {}
-    for operator, row in sorted(manifest["operators"].items()):
+    for operator in sorted(manifest["operators"]):
         path = folder / f"{operator}{SUFFIX}"
-        bundle = Bundle.load(path, build_games)
-        if sha256(path.read_bytes()).hex() != row["sha256"] or bundle.graph.digest().hex() != row["graph"]:
-            raise VerificationFailed(f"{path} is not the bundle that the manifest names")
-        bundles[operator] = bundle
+        bundles[operator] = Bundle.load(path, build_games)
+        check_listed(manifest, operator, bundles[operator], path.read_bytes())
     _check_together(manifest, bundles)
     return manifest, bundles
+
+
+def check_listed(manifest: Mapping[str, Any], operator: str, bundle: Bundle, content: bytes) -> None:
+    """Raises VerificationFailed unless this is the operator's bundle in the manifest, for its deposit and ceremony."""
+    row, proposal = manifest["operators"].get(operator, {}), bundle.proposal
+    if sha256(content).hex() != row.get("sha256") or bundle.graph.digest().hex() != row.get("graph"):
+        raise VerificationFailed(f"the bundle of {operator} is not the one that the manifest names")
+    if proposal.parties.operator.name != operator or str(proposal.funding.deposit) != manifest["deposit"]:
+        raise VerificationFailed(f"the bundle of {operator} is of another operator or deposit")
+    if proposal.constants.get(CEREMONY, b"").hex() != manifest["ceremony"] or domain_of(proposal) != manifest["domain"]:
+        raise VerificationFailed(f"the bundle of {operator} is of another ceremony")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -107,13 +116,7 @@ def _digest(manifest: Mapping[str, Any]) -> bytes:
 
 
 def _check_together(manifest: Mapping[str, Any], bundles: Mapping[str, Bundle]) -> None:
-    """All bundles are of this ceremony and share `confirm`."""
-    for operator, bundle in bundles.items():
-        proposal = bundle.proposal
-        if proposal.parties.operator.name != operator or str(proposal.funding.deposit) != manifest["deposit"]:
-            raise VerificationFailed(f"the bundle of {operator} is of another operator or deposit")
-        if proposal.constants.get(CEREMONY, b"").hex() != manifest["ceremony"]:
-            raise VerificationFailed(f"the bundle of {operator} is of another ceremony")
+    """All bundles share `confirm`."""
     confirms = {p.tx.txid for b in bundles.values() for p in b.graph.transactions.values() if p.kind is Kind.CONFIRM}
     if len(confirms) != 1:
         raise VerificationFailed("the bundles do not share `confirm`; they are of different deposits")
