@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli import signer_rounds
+from btc_l2.cli import signer_check, signer_rounds
 from btc_l2.cli.output import note, print_document
 from btc_l2.cli.signer_options import Accept, AsJson, Home, PassphraseFd, PassphraseFile, RelayRate
 from taproot.errors import InvalidInput, Refused, Unavailable
@@ -34,6 +34,7 @@ app.command("sign")(signer_rounds.sign)
 app.command("combine")(signer_rounds.combine)
 app.command("export")(signer_rounds.export)
 app.command("status")(signer_rounds.show_status)
+app.command("check")(signer_check.check)
 
 Scrypt = Annotated[int, typer.Option("--scrypt-log2", help="Cost of the passphrase: 2^N · 1 KiB of memory.")]
 SCRYPT = 17

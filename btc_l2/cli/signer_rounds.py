@@ -52,14 +52,19 @@ def take_in(
 ) -> None:  # fmt: skip
     """Check and keep files of the others; who is at fault is named, with evidence (exit code 5)."""
     from btc_l2.cli.arguments import read_file
+    from btc_l2.cli.signer_check import take_statement
     from btc_l2.cli.signer_desk import home_of, open_desk, read_passphrase
     from btc_l2.durable import locked
-    from challenger.presign.ceremony.ceremony import receive
+    from challenger.presign.ceremony.reception import receive
+    from challenger.presign.ceremony.statement import PATTERN as STATEMENTS
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
     rows = []
     with locked(desk.home):
         for path in _listed(files):
+            if path.match(STATEMENTS):
+                rows.append(take_statement(desk, read_file(path)))
+                continue
             _ceremony, given, is_new = receive(desk, read_file(path))
             rows.append((given.file_name, given.sender, "new" if is_new else "known"))
     print_rows(("file", "sender", "state"), rows, as_json)
@@ -73,6 +78,7 @@ def review(
     accept: Accept = None,
 ) -> None:  # fmt: skip
     """Show where each satoshi can go, after how long, at which cost; if you agree, you can sign."""
+    from btc_l2.cli.signer_check import statement_lines
     from btc_l2.cli.signer_desk import ask, home_of, open_ceremony, open_desk, read_passphrase
     from btc_l2.cli.signer_screens import review_screen
     from btc_l2.durable import locked
@@ -85,6 +91,8 @@ def review(
         for line in review_screen(opened.plan, graphs, desk.name, fee_rate, full):
             print(line)
         messages = Messages.of(graphs)
+        for line in statement_lines(opened.files.folder, messages.digest()):
+            print(line)
         ask("Have all signers the same words, and do you agree?", messages.digest(), accept)
         opened.agree(messages)
     note("agreed; `btc-l2 signer sign` makes your nonces")
