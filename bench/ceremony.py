@@ -22,8 +22,9 @@ from challenger.cost import arities_of
 from challenger.games import GameLibrary, constants_of
 from challenger.keystore import KeySet
 from challenger.presign.ceremony.agreement import Craft, Messages, Outpoints
-from challenger.presign.ceremony.ceremony import Ceremony, begin, receive
+from challenger.presign.ceremony.ceremony import Ceremony, begin
 from challenger.presign.ceremony.contribution import Contribution
+from challenger.presign.ceremony.reception import receive
 from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.ceremony.result import make_bundles, write_folder
 from challenger.presign.ceremony.seat import Desk

@@ -62,10 +62,22 @@ def nobody_at(vault: OutPoint) -> Party:
     return Party(NOBODY, b"\x02" + key)
 
 
-def plan_refresh(
-    old: Graph, standing: Standing, terms: Terms | None = None, sources: Sequence[str] = ("vault",)
-) -> Refresh:
-    """The move of `sources` (the vault, and outputs of an open claim) under a new graph of the same n-of-n.
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The move alone: what it leaves is the deposit of the new graph, under these terms, with this depositor."""
+
+    graph: Graph
+    terms: Terms
+    depositor: Party
+
+    @property
+    def deposit(self) -> OutPoint:
+        """Where the coins are after it."""
+        return self.graph.planned(MOVE).tx.outpoint(0)
+
+
+def plan_move(old: Graph, sources: Sequence[str] = ("vault",), terms: Terms | None = None) -> Move:
+    """The move of `sources` (the vault, and outputs of an open claim) to a deposit output of the same n-of-n.
 
     `terms.deposit` is set to what the move leaves. Raises InvalidInput if the vault is not moved.
     """
@@ -73,11 +85,20 @@ def plan_refresh(
         raise InvalidInput("a refresh moves the vault; name it among the sources")
     whole = sum(old.output(source)[1].value for source in sources)
     after = replace(terms or old.contract.terms, deposit=Sats(whole - ANCHOR))
-    parties = replace(old.contract.parties, depositor=nobody_at(old.outpoints["vault"]))
-    deposit = make_deposit(Contract.make(after, parties))
-    move = plan_settlement(old, MOVE, sources, [deposit.tx_out, TxOut(ANCHOR, P2A_SCRIPT)], TRUC_VERSION)
-    at = move.planned(MOVE).tx.outpoint(0)
-    return Refresh(move, after, parties, Funding(at, standing.stakes, standing.bonds, standing.ticket))
+    depositor = nobody_at(old.outpoints["vault"])
+    deposit = make_deposit(Contract.make(after, replace(old.contract.parties, depositor=depositor)))
+    outputs = [deposit.tx_out, TxOut(ANCHOR, P2A_SCRIPT)]
+    return Move(plan_settlement(old, MOVE, sources, outputs, TRUC_VERSION), after, depositor)
+
+
+def plan_refresh(
+    old: Graph, standing: Standing, terms: Terms | None = None, sources: Sequence[str] = ("vault",)
+) -> Refresh:
+    """The move, and the graph of the same operator that comes after it. Raises as `plan_move`."""
+    move = plan_move(old, sources, terms)
+    parties = replace(old.contract.parties, depositor=move.depositor)
+    funding = Funding(move.deposit, standing.stakes, standing.bonds, standing.ticket)
+    return Refresh(move.graph, move.terms, parties, funding)
 
 
 def check_refresh(agreed: Refresh, bundle: Bundle) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from challenger.commit import GameId
 from challenger.keystore import KeySet
 from challenger.presign.ceremony.agreement import Craft, Messages, Outpoints
-from challenger.presign.ceremony.ceremony import Ceremony, begin, receive
+from challenger.presign.ceremony.ceremony import Ceremony, begin
 from challenger.presign.ceremony.contribution import Contribution, Round
+from challenger.presign.ceremony.reception import receive
 from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import CEREMONIES, Files

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from challenger.commit import GameId
 from challenger.presign.ceremony.agreement import Messages, Outpoints, Plan
-from challenger.presign.ceremony.ceremony import begin, receive
+from challenger.presign.ceremony.ceremony import begin
 from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.nonces import NonceHalves, Slot, check_outside, make_nonces
+from challenger.presign.ceremony.reception import receive
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.result import MANIFEST, make_bundles, verify_folder, write_folder
 from challenger.presign.policy import split_requests

@@ -16,8 +16,9 @@ from btc_l2 import durable
 from challenger.keystore import create_keystore
 from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.backup import make_backup, restore_backup
-from challenger.presign.ceremony.ceremony import Ceremony, receive
+from challenger.presign.ceremony.ceremony import Ceremony
 from challenger.presign.ceremony.contribution import Contribution, Round
+from challenger.presign.ceremony.reception import receive
 from challenger.presign.ceremony.store import CEREMONIES, KEYSTORE, Files, ceremony_folders
 from taproot.keys import SecretKey
 from taproot.musig2 import SecretNonce, Session

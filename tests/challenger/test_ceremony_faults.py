@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from challenger.presign.ceremony.agreement import Messages
-from challenger.presign.ceremony.ceremony import receive
 from challenger.presign.ceremony.contribution import Contribution, Round, pack
 from challenger.presign.ceremony.evidence import verify_evidence
+from challenger.presign.ceremony.reception import receive
 from challenger.presign.ceremony.store import EVIDENCE
 from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour, VerificationFailed
 from taproot.hashes import sha256

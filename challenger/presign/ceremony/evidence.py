@@ -5,8 +5,9 @@
     graphs      another digest than that of the graphs that follow from the files that he himself names
     nonces      nonces that are too few or no points
     partials    a part of a signature that does not check against his own nonce
+    plan        a proposal that states something else than what follows from the bundles that all have
 
-`verify_evidence` repeats the check with nothing but the file.
+`verify_evidence` repeats the check with nothing but the file; for `plan` also with the bundles, which all have signed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from challenger.presign.ceremony.accord import Accord, Own, check_answer, check_own, check_statement
 from challenger.presign.ceremony.agreement import Craft, Messages, Plan, check_keys, make_proposals
 from challenger.presign.ceremony.contribution import Contribution, Round, canonical
 from challenger.presign.ceremony.joining import (
@@ -25,10 +27,12 @@ from challenger.presign.ceremony.joining import (
     check_partials,
 )
 from challenger.presign.ceremony.registered import Registered
+from challenger.presign.ceremony.succession import check_origin
 from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour, VerificationFailed
 
 FORMAT = "btc-l2 evidence 1"
 TWO_FILES, KEYS, GRAPHS, NONCES, PARTIALS = "two-files", "keys", "graphs", "nonces", "partials"
+PLAN = "plan"
 
 
 def make_evidence(
@@ -41,8 +45,11 @@ def make_evidence(
     }) + b"\n"  # fmt: skip
 
 
-def verify_evidence(content: bytes, craft: Craft) -> Misbehaviour:
-    """What the file proves. Raises VerificationFailed if it proves nothing, InvalidInput if it is no evidence."""
+def verify_evidence(content: bytes, craft: Craft, own: Own | None = None) -> Misbehaviour:
+    """What the file proves; `own` are the bundles that evidence of kind `plan` is about.
+
+    Raises VerificationFailed if it proves nothing, InvalidInput if it is no evidence or bundles are missing.
+    """
     document = _parse(content)
     policy = Registered.from_json(document["policy"])
     try:
@@ -54,8 +61,13 @@ def verify_evidence(content: bytes, craft: Craft) -> Misbehaviour:
         contribution.verify(policy.member(contribution.sender).identity)
         if contribution.policy != policy.digest():
             raise VerificationFailed(f"{contribution.file_name} belongs to another policy")
+    if document["kind"] == PLAN and own is None:
+        raise InvalidInput("this evidence is about a proposal; name the bundles of its deposit to check it with")
     try:
-        _CHECKS[document["kind"]](document["party"], policy, craft, files, messages)
+        if own is not None and document["kind"] == PLAN:
+            _check_plan(files, policy, own)
+        else:
+            _CHECKS[document["kind"]](document["party"], policy, craft, files, messages)
     except Misbehaviour as found:
         if found.party == document["party"]:
             return found
@@ -72,7 +84,7 @@ def _parse(content: bytes) -> dict[str, Any]:
     fields = {"format", "kind", "party", "what", "policy", "files", "messages"}
     if not isinstance(document, dict) or set(document) != fields or document["format"] != FORMAT:
         raise InvalidInput(f"not a file of format {FORMAT!r}")
-    if not isinstance(document["kind"], str) or document["kind"] not in _CHECKS:
+    if not isinstance(document["kind"], str) or document["kind"] not in (*_CHECKS, PLAN):
         raise InvalidInput(f"evidence of unknown kind {document['kind']!r}")
     return document
 
@@ -95,7 +107,11 @@ def _keys(
 def _graphs(
     party: str, policy: Registered, craft: Craft, files: Sequence[Contribution], messages: Sequence[bytes]
 ) -> None:
-    given, plan = files[-1], _plan(files)
+    given = files[-1]
+    if settle := _of_round(files, Round.SETTLE):
+        check_answer(given, Accord.of(*settle.values()))
+        return
+    plan = _plan(files)
     keys = _of_round(files, Round.KEYS)
     check_heard(next(c for c in files if c.sender == party and "graphs" in c.body), keys)
     graphs = {op: p.build_graph(craft.build_games) for op, p in make_proposals(plan, keys).items()}
@@ -119,6 +135,15 @@ def _partials(
     *nonces, given = files
     check_messages(given, messages)
     check_partials(messages, {c.sender: c for c in nonces}, given, policy.aggregate())
+
+
+def _check_plan(files: Sequence[Contribution], policy: Registered, own: Own) -> None:
+    (proposed,) = files
+    if proposed.round is Round.PROPOSE:
+        check_origin(Plan.of(proposed), proposed.sender, own)
+    else:
+        accord = Accord.of(proposed)
+        check_statement(accord, check_own(accord.wanted, policy, own))
 
 
 def _plan(files: Sequence[Contribution]) -> Plan:

@@ -16,9 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from btc_l2.durable import make_folder, replace_file, write_once
-from challenger.presign.ceremony.agreement import Outpoints, Plan
-from challenger.presign.ceremony.ceremony import Ceremony, receive
-from challenger.presign.ceremony.contribution import Contribution, Round
+from challenger.presign.ceremony.agreement import Outpoints
+from challenger.presign.ceremony.ceremony import Ceremony
+from challenger.presign.ceremony.contribution import PROPOSALS, Contribution, Round
+from challenger.presign.ceremony.course import Course
+from challenger.presign.ceremony.reception import open_course, receive
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import CEREMONIES, EVIDENCE, Files, ceremony_folders
@@ -30,7 +32,7 @@ from taproot.hashes import sha256, tagged_hash
 
 LOG = "mail.log"
 LOBBY_ENTRIES = 500  # then the next lobby begins
-Review = Callable[[Ceremony], bool]  # looks at the graphs; calls `Ceremony.agree` and says yes, or says no
+Review = Callable[[Course], bool]  # looks at what is to be signed; calls `agree` and says yes, or says no
 
 
 def lobby_of(policy: Registered, number: int = 0) -> bytes:
@@ -64,9 +66,9 @@ def exchange_all(desk: Desk, mail: Mail) -> dict[bytes, int]:
     What a person does is left to him: keys, review, signatures are the commands of the file ceremony.
     """
     for folder in ceremony_folders(desk.home):
-        proposed = _seat(desk, bytes.fromhex(folder.name)).proposed
-        if proposed.sender == desk.name and Plan.of(proposed).deadline > desk.now():
-            announce(desk, mail, proposed)
+        seat = _seat(desk, bytes.fromhex(folder.name))
+        if seat.proposed.sender == desk.name and seat.deadline > desk.now():
+            announce(desk, mail, seat.proposed)
     ids = dict.fromkeys(find_proposals(desk, mail))
     return {ceremony: exchange(desk, mail, ceremony).head.number for ceremony in ids}
 
@@ -85,13 +87,13 @@ def attend(
     Misbehaviour with the path of the evidence for a member or the coordinator at fault.
     """
     seat = _seat(desk, ceremony)
-    if seat.own(Round.KEYS, 0) is None:
+    if isinstance(seat, Ceremony) and seat.own(Round.KEYS, 0) is None:
         seat.give_keys(outpoints)
     log = fetch(desk, mail, ceremony)
     while True:
         log = _exchange(desk, mail, ceremony, log)
         seat = _seat(desk, ceremony)
-        if not seat.absent(Round.KEYS, 0) and (seat.has_agreed() or review(seat)):
+        if seat.is_complete() and (seat.has_agreed() or review(seat)):
             if seat.sign():
                 continue
             if seat.missing() is None:
@@ -131,7 +133,7 @@ def _exchange(desk: Desk, mail: Mail, ceremony: bytes, log: Log) -> Log:
         _receive(desk, envelope)
     posted = {envelope.content for envelope in log.entries}
     for own in _seat(desk, ceremony).own_files():
-        if own.round is not Round.PROPOSE and own.to_bytes() not in posted:
+        if own.round not in PROPOSALS and own.to_bytes() not in posted:
             before = log
             log = _accusing(desk, partial(mail.post, before, own.to_bytes()))
             for envelope in log.entries[len(before.entries) :]:
@@ -140,7 +142,7 @@ def _exchange(desk: Desk, mail: Mail, ceremony: bytes, log: Log) -> Log:
     return log
 
 
-def _receive(desk: Desk, envelope: Envelope) -> tuple[Ceremony, Contribution, bool]:
+def _receive(desk: Desk, envelope: Envelope) -> tuple[Course, Contribution, bool]:
     """Import a message; who posts what is no file of a ceremony is to blame for it."""
     try:
         return receive(desk, envelope.content)
@@ -152,13 +154,13 @@ def _receive(desk: Desk, envelope: Envelope) -> tuple[Ceremony, Contribution, bo
         raise Misbehaviour(name, f"posted what is no file of this ceremony ({error}); evidence: {path}") from error
 
 
-def _wait(mail: Mail, seat: Ceremony, log: Log, seconds: float) -> Log:
+def _wait(mail: Mail, seat: Course, log: Log, seconds: float) -> Log:
     number = log.head.number
-    left = min(seconds, max(0.0, seat.plan.deadline - seat.desk.now()))
+    left = min(seconds, max(0.0, seat.deadline - seat.desk.now()))
     try:
         return _accusing(seat.desk, lambda: mail.wait(log, lambda known: known.head.number > number, left))
     except TimedOut as error:
-        round_, attempt, names = seat.missing() or (Round.PROPOSE, 0, ["nobody"])
+        round_, attempt, names = seat.missing() or (seat.proposed.round, 0, ["nobody"])
         raise TimedOut(
             f"{error}; missing: {round_.value}.{attempt} of {', '.join(names)}, unless the coordinator holds it back; "
             "ask them for the files, or propose a new ceremony"
@@ -175,8 +177,8 @@ def _accusing(desk: Desk, act: Callable[[], Log]) -> Log:
         raise Misbehaviour(fault.party, f"{fault.evidence}; evidence: {path}") from fault
 
 
-def _seat(desk: Desk, ceremony: bytes) -> Ceremony:
-    return Ceremony(desk, Files(desk.home / CEREMONIES / ceremony.hex()))
+def _seat(desk: Desk, ceremony: bytes) -> Course:
+    return open_course(desk, Files(desk.home / CEREMONIES / ceremony.hex()))
 
 
 def _log_path(desk: Desk, ceremony: bytes) -> Path:
