@@ -4,9 +4,9 @@
     key          scrypt (RFC 7914) of the passphrase, 32 bytes
     ciphertext   ChaCha20-Poly1305 (RFC 8439); everything else in the file is its associated data
 
-All keys of a party follow from one seed of 32 bytes (`taproot.kdf`): the key of the n-of-n, the key that signs ceremony
-files, the seed of the one-time keys, a secret that MuSig2 nonces are made with besides fresh randomness. So a backup
-of the seed is a backup of all coins.
+All keys of a party follow from one seed of 32 bytes (`taproot.kdf`): the key of the n-of-n, the one that signs in its
+place without MuSig2, the key that signs ceremony files, the seed of the one-time keys, a secret that MuSig2 nonces are
+made with besides fresh randomness. So a backup of the seed is a backup of all coins.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class KeySet:
     """Everything secret of a party; `repr` shows none of it."""
 
     key: SecretKey  # of the n-of-n, of payouts, of live signatures
+    plain: SecretKey  # of the n-of-n where he is a plain signer (`taproot.cosigners`), of nothing else
     identity: SecretKey  # signs ceremony files, nothing else
     one_time: bytes  # seed of the one-time keys
     nonce: bytes  # goes into MuSig2 nonces, besides fresh randomness
@@ -53,8 +54,8 @@ class KeySet:
         """Raises InvalidInput unless the seed has 32 bytes."""
         if len(seed) != SEED_BYTES:
             raise InvalidInput(f"a seed has {SEED_BYTES} bytes, not {len(seed)}")
-        key, identity = (SecretKey(derive(seed, "signer", what)) for what in ("key", "identity"))
-        return cls(key, identity, derive(seed, "signer", "one-time"), derive(seed, "signer", "nonce"))
+        key, plain, identity = (SecretKey(derive(seed, "signer", what)) for what in ("key", "plain", "identity"))
+        return cls(key, plain, identity, derive(seed, "signer", "one-time"), derive(seed, "signer", "nonce"))
 
 
 def create_keystore(path: Path, passphrase: bytes, label: str, log2_n: int = SCRYPT_LOG2_N) -> KeySet:

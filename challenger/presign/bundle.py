@@ -4,7 +4,7 @@
     header length    4 bytes, little endian
     header           JSON: terms, parties, outpoints, names and sizes of the blobs, number of signatures
     blobs            one-time public keys and constants, in the order of the header
-    signatures       64 bytes each, in the order of `Graph.requests`
+    signatures       in the order of `Graph.requests`, 64 bytes for each key of the n-of-n
     digest           SHA256 of everything before it
 
 Scripts and transactions are not stored: who loads a bundle makes them again and checks every signature against them.
@@ -21,6 +21,7 @@ from typing import Any
 
 from btc_l2.durable import replace_file
 from challenger.presign.proposal import BuildGames, GameKeys, Proposal
+from taproot.cosigners import SIGNATURE_BYTES
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.graph import Funding, Graph
 from taproot.presigned import Signatures
@@ -30,7 +31,6 @@ from taproot.tx import OutPoint
 _MAGIC = b"btc-l2 bundle 1\n"
 _LENGTH_BYTES = 4
 _DIGEST_BYTES = 32
-_SIGNATURE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +136,13 @@ def _parse(content: bytes) -> tuple[Proposal, list[bytes]]:
 def _read_header(header: dict[str, Any], rest: bytes) -> tuple[Proposal, list[bytes]]:
     blobs, at = _read_blobs(header["blobs"], rest)
     games = header["games"]
-    if len(blobs) != 2 * len(games) + 1 or (len(rest) - at) % _SIGNATURE_BYTES:
+    parties = Parties.from_json(header["parties"])
+    size = SIGNATURE_BYTES * parties.n_of_n_keys
+    if len(blobs) != 2 * len(games) + 1 or (len(rest) - at) % size:
         raise InvalidInput("blobs or signatures are incomplete")
     proposal = Proposal(
         terms=Terms.from_json(header["terms"]),
-        parties=Parties.from_json(header["parties"]),
+        parties=parties,
         funding=Funding(
             deposit=OutPoint.from_str(header["deposit"]),
             stakes=tuple(OutPoint.from_str(text) for text in header["stakes"]),
@@ -150,7 +152,7 @@ def _read_header(header: dict[str, Any], rest: bytes) -> tuple[Proposal, list[by
         one_time={name: GameKeys(blobs[2 * k], blobs[2 * k + 1]) for k, name in enumerate(games)},
         constants=blobs[-1],
     )
-    return proposal, [rest[i : i + _SIGNATURE_BYTES] for i in range(at, len(rest), _SIGNATURE_BYTES)]
+    return proposal, [rest[i : i + size] for i in range(at, len(rest), size)]
 
 
 def _read_blobs(table: list[list[list[Any]]], rest: bytes) -> tuple[list[dict[str, bytes]], int]:

@@ -4,8 +4,8 @@
     vault   ── cancel ── depositor      the L2 never credited the deposit, or took its credit back
     deposit ── cancel ── depositor      before the vault: without waiting for `refund_delay`
 
-The leaf is `n-of-n`, the signatures are MuSig2 (BIP 327) with fresh nonces. A vault has no other way out than the
-takes, so nobody loses anything by signing nothing: each signer's `approve` decides whether there is a reason to.
+The leaf is `n-of-n`; MuSig2 signers (BIP 327) use fresh nonces, plain signers none. A vault has no other way out than
+the takes, so nobody loses anything by signing nothing: each signer's `approve` decides whether there is a reason to.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from math import ceil
 
 from taproot.errors import InvalidInput, Refused
-from taproot.keys import SecretKey, is_valid_schnorr
-from taproot.musig2 import KeyAgg, SecretNonce, Session, aggregate_nonces
+from taproot.keys import SecretKey, sign_schnorr
+from taproot.musig2 import SecretNonce, Session
 from taproot.presigned import Graph
 from taproot.sighash import SighashCache
 from taproot.terms import N_OF_N
@@ -50,7 +50,8 @@ def plan_exit(graph: Graph, source: str, party: str, script_pubkey: bytes, fee_r
     outpoint, spent, _tree = graph.output(source)
     inputs = (TxIn(outpoint, SEQUENCE_RBF),)
     draft = Transaction(_VERSION, inputs, (TxOut(spent.value, script_pubkey),), 0)
-    value = spent.value - ceil(_finish(graph, source, draft, bytes(64)).vbytes * fee_rate)
+    blank = bytes(graph.contract.cosigners.signature_bytes)
+    value = spent.value - ceil(_finish(graph, source, draft, blank).vbytes * fee_rate)
     if value < dust_limit(script_pubkey):
         raise Refused(f"the exit at {fee_rate} sat/vB leaves {value} sat of {spent.value}; wait for lower fees")
     tx = Transaction(_VERSION, inputs, (TxOut(Sats(value), script_pubkey),), 0)
@@ -67,15 +68,19 @@ class ExitSigner:
         self._nonces: dict[bytes, SecretNonce] = {}
 
     def public_nonce(self, asked: Exit) -> bytes:
-        """A fresh nonce (66 bytes). Raises Refused for what is no exit of his graph, or without a reason."""
+        """A fresh nonce (66 bytes), of a plain signer none. Raises Refused for no exit of his graph, or no reason."""
+        if self.name in self._graph.contract.cosigners.plain:
+            return b""
         self._check(asked)
         nonce = SecretNonce.generate(self._secret, asked.message, self._graph.contract.aggregate)
         self._nonces[asked.message] = nonce
         return nonce.public
 
     def partial_signature(self, asked: Exit, joined: bytes) -> bytes:
-        """His part (32 bytes). Raises Refused as `public_nonce`, or where he has no unused nonce for it."""
+        """His share (32 bytes, a plain signer's 64). Raises Refused as `public_nonce`, or without an unused nonce."""
         self._check(asked)
+        if self.name in self._graph.contract.cosigners.plain:
+            return sign_schnorr(self._secret, asked.message)
         nonce = self._nonces.pop(asked.message, None)
         if nonce is None:
             raise Refused(f"{self.name} has no unused nonce for this exit; ask for one first")
@@ -103,31 +108,20 @@ def pays_only(asked: Exit, script_pubkey: bytes, most_fee: int, spent: int) -> N
 def sign_exit(graph: Graph, asked: Exit, signers: Sequence[ExitSigner]) -> Transaction:
     """Both rounds of signing; the transaction with its witness.
 
-    `signers` are all cosigners in the order of the n-of-n key. Raises Misbehaviour naming the party whose part is
+    `signers` are all cosigners in the order of `Cosigners.names`. Raises Misbehaviour naming the party whose share is
     wrong; errors of a signer (Refused, Unavailable) pass through, and nothing is signed then.
     """
-    aggregate = graph.contract.aggregate
-    if tuple(s.name for s in signers) != tuple(aggregate.parties):
-        raise InvalidInput(f"an exit is signed by {', '.join(aggregate.parties)}; give all of them in this order")
-    nonces = [s.public_nonce(asked) for s in signers]
-    joined = aggregate_nonces(nonces, aggregate.parties)
-    partials = [s.partial_signature(asked, joined) for s in signers]
-    return _finish(graph, asked.source, asked.tx, _join(aggregate, asked.message, joined, nonces, partials))
-
-
-def _join(
-    aggregate: KeyAgg, message: bytes, joined: bytes, nonces: Sequence[bytes], partials: Sequence[bytes]
-) -> bytes:
-    session = Session(aggregate, joined, message)
-    signature = session.aggregate(partials)
-    if is_valid_schnorr(aggregate.output_key, message, signature):
-        return signature
-    for partial, nonce, key in zip(partials, nonces, aggregate.public_keys, strict=True):
-        session.verify_partial(partial, nonce, key)
-    raise AssertionError("valid parts make a valid signature")
+    cosigners = graph.contract.cosigners
+    if tuple(s.name for s in signers) != cosigners.names:
+        raise InvalidInput(f"an exit is signed by {', '.join(cosigners.names)}; give all of them in this order")
+    nonces = {s.name: s.public_nonce(asked) for s in signers}
+    joined = cosigners.join_nonces(nonces)
+    shares = {s.name: s.partial_signature(asked, joined) for s in signers}
+    return _finish(graph, asked.source, asked.tx, cosigners.join(asked.message, joined, nonces, shares))
 
 
 def _finish(graph: Graph, source: str, tx: Transaction, signature: bytes) -> Transaction:
     output = graph.outputs[source]
     leaf = output.path(N_OF_N).leaf
-    return tx.with_witness(0, [signature, leaf.code, output.tree.control_block(leaf.name)])
+    items = reversed(graph.contract.cosigners.split(signature))
+    return tx.with_witness(0, [*items, leaf.code, output.tree.control_block(leaf.name)])

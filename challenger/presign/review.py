@@ -81,8 +81,9 @@ def _freedoms(output: Output) -> tuple[Freedom, ...]:
     """A leaf that asks for all and for something else besides is none: only planned transactions have been signed."""
     found: dict[Freedom, None] = {}
     for path in output.paths.values():
-        if len(path.parties) == 1 and (path.parties != (N_OF_N,) or path.leaf.items == 1):
-            found[Freedom(path.parties[0], path.delay, path.leaf.items > 1)] = None
+        shows_more = path.leaf.items > path.signatures
+        if len(path.parties) == 1 and not (path.parties == (N_OF_N,) and shows_more):
+            found[Freedom(path.parties[0], path.delay, shows_more)] = None
     return tuple(found)
 
 
@@ -220,6 +221,5 @@ class _Scale:
 
 def _witness(output: Output, leaf: str) -> tuple[bytes, ...]:
     path = output.paths[leaf]
-    signatures = len(path.parties)
-    items = (bytes(ITEM_BYTES),) * (path.leaf.items - signatures) + (bytes(65),) * signatures
+    items = (bytes(ITEM_BYTES),) * (path.leaf.items - path.signatures) + (bytes(65),) * path.signatures
     return (*items, path.leaf.code, output.tree.control_block(leaf))

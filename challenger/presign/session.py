@@ -1,4 +1,7 @@
-"""The signing ceremony: nonces → partial signatures → signatures, for a whole graph at once.
+"""The signing ceremony: nonces → shares of signatures → signatures, for a whole graph at once.
+
+A MuSig2 signer's share is a partial signature. A plain signer has no nonces (an empty list) and answers with whole
+signatures of his own key (`taproot.cosigners`); everything else is the same for both.
 
 The coordinator is trusted with nothing: he sees public data only, and every party compares messages with its own graph.
 He names the party whose contribution is at fault. Rounds: (1) digests of the graph, (2) everything but `confirm`, (3)
@@ -16,8 +19,7 @@ from challenger.presign.proposal import BuildGames, Proposal
 from challenger.presign.signer import Signer
 from taproot.errors import Misbehaviour
 from taproot.graph import Graph
-from taproot.keys import SecretKey, is_valid_schnorr
-from taproot.musig2 import Session, aggregate_nonces
+from taproot.keys import SecretKey
 from taproot.presigned import Request, Signatures
 
 
@@ -44,11 +46,11 @@ class Participant(Protocol):
 def run_ceremony(graph: Graph, participants: Sequence[Participant]) -> dict[tuple[str, int], bytes]:
     """All presigned signatures of the graph.
 
-    `participants` are the cosigners in the order of the n-of-n key. Raises Misbehaviour naming the first party whose
-    graph, nonce or partial signature is wrong; errors of a participant pass through.
+    `participants` are the cosigners in the order of `Cosigners.names`. Raises Misbehaviour naming the first party whose
+    graph, nonce or share is wrong; errors of a participant pass through.
     """
     agreed = graph.digest()
-    for participant, name in zip(participants, graph.contract.aggregate.parties, strict=True):
+    for participant, name in zip(participants, graph.contract.cosigners.names, strict=True):
         if participant.name != name:
             raise Misbehaviour(participant.name, f"answers in the place of {name}")
         if participant.digest() != agreed:
@@ -67,7 +69,8 @@ def presign(
     build_games: BuildGames,
     own_keys: Mapping[str, Mapping[str, Mapping[str, bytes]]] | None = None,
 ) -> Bundle:
-    """The whole ceremony in one process; `secrets` has a key per cosigner, `own_keys` the one-time keys per player.
+    """The whole ceremony in one process; `secrets` has each cosigner's key of the n-of-n (a plain signer's second one),
+    `own_keys` the one-time keys per player.
 
     Without `own_keys` the keys of the proposal are taken for the players' own. The scripts of the games are built
     once here, the graph by every party.
@@ -91,35 +94,23 @@ def _own_keys(proposal: Proposal) -> dict[str, dict[str, Mapping[str, bytes]]]:
 def _sign_all(
     graph: Graph, participants: Sequence[Participant], requests: Sequence[Request]
 ) -> dict[tuple[str, int], bytes]:
-    parties = graph.contract.aggregate.parties
-    nonces = _by_request(participants, requests, [p.public_nonces(requests) for p in participants])
-    joined = [aggregate_nonces(row, parties) for row in nonces]
-    partials = _by_request(participants, requests, [p.partial_signatures(requests, joined) for p in participants])
+    cosigners = graph.contract.cosigners
+    answers = {p.name: p.public_nonces(requests) for p in participants}
+    for name in cosigners.plain:
+        if answers.pop(name):
+            raise Misbehaviour(name, "sends nonces although he signs without MuSig2")
+    nonces = _by_request(answers, requests)
+    joined = [cosigners.join_nonces(row) for row in nonces]
+    shares = _by_request({p.name: p.partial_signatures(requests, joined) for p in participants}, requests)
     return {
-        request.key: _join(graph, request, nonce, publics, parts)
-        for request, nonce, publics, parts in zip(requests, joined, nonces, partials, strict=True)
+        request.key: cosigners.join(request.message, joint, publics, parts)
+        for request, joint, publics, parts in zip(requests, joined, nonces, shares, strict=True)
     }
 
 
-def _by_request(
-    participants: Sequence[Participant], requests: Sequence[Request], answers: Sequence[list[bytes]]
-) -> list[tuple[bytes, ...]]:
-    """Answers per party → answers per request."""
-    for participant, answer in zip(participants, answers, strict=True):
+def _by_request(answers: Mapping[str, list[bytes]], requests: Sequence[Request]) -> list[dict[str, bytes]]:
+    """Answers per party → answers per request, by party."""
+    for name, answer in answers.items():
         if len(answer) != len(requests):
-            raise Misbehaviour(participant.name, f"{len(answer)} answers to {len(requests)} requests")
-    return list(zip(*answers, strict=True))
-
-
-def _join(
-    graph: Graph, request: Request, joined: bytes, nonces: Sequence[bytes], partials: Sequence[bytes]
-) -> bytes:
-    """One signature; the parts are checked one by one only if the whole is wrong."""
-    aggregate = graph.contract.aggregate
-    session = Session(aggregate, joined, request.message)
-    signature = session.aggregate(partials)
-    if not is_valid_schnorr(aggregate.output_key, request.message, signature):
-        for partial, nonce, key in zip(partials, nonces, aggregate.public_keys, strict=True):
-            session.verify_partial(partial, nonce, key)
-        raise AssertionError("valid parts make a valid signature")
-    return signature
+            raise Misbehaviour(name, f"{len(answer)} answers to {len(requests)} requests")
+    return [{name: answer[k] for name, answer in answers.items()} for k in range(len(requests))]

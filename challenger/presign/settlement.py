@@ -15,7 +15,7 @@ from math import ceil
 
 from challenger.presign.policy import Policy
 from challenger.presign.session import Participant, run_ceremony
-from challenger.presign.signer import Signer
+from challenger.presign.signer import Signer, cosigns_with
 from taproot.errors import InvalidInput, Refused
 from taproot.keys import SecretKey
 from taproot.musig2 import SecretNonce
@@ -56,7 +56,8 @@ def plan_exit_of_all(graph: Graph, name: str, sources: Sequence[str], script_pub
     """All of the sources, less the fee at `fee_rate` sat/vB, to one script. Raises Refused if that leaves dust."""
     whole = sum(graph.output(source)[1].value for source in sources)
     draft = plan_settlement(graph, name, sources, [TxOut(Sats(whole), script_pubkey)])
-    size = draft.assemble(name, {(name, k): bytes(64) for k in range(len(sources))}).vbytes
+    blank = bytes(graph.contract.cosigners.signature_bytes)
+    size = draft.assemble(name, {(name, k): blank for k in range(len(sources))}).vbytes
     value = whole - ceil(size * fee_rate)
     if value < dust_limit(script_pubkey):
         raise Refused(f"{name} at {fee_rate} sat/vB leaves {value} sat of {whole}; wait for lower fees")
@@ -68,7 +69,7 @@ class LiveSigner(Signer):
 
     def __init__(self, name: str, secret: SecretKey, settlement: Graph, approve: Approve) -> None:
         """`settlement`: as he planned it himself. Raises Refused for a key that is not this cosigner's."""
-        if settlement.contract.parties.party(name).public_key != secret.public_key:
+        if not cosigns_with(settlement.contract.parties.party(name), secret):
             raise Refused(f"the settlement has another key in the name of {name}")
         self.name = name
         self.graph = settlement
@@ -79,9 +80,19 @@ class LiveSigner(Signer):
 
     def public_nonces(self, requests: Sequence[Request]) -> list[bytes]:
         """As `Signer.public_nonces`, once the transaction is approved."""
+        if not self.is_plain:
+            self._look()
+        return super().public_nonces(requests)
+
+    def partial_signatures(self, requests: Sequence[Request], aggregate_nonces: Sequence[bytes]) -> list[bytes]:
+        """As `Signer.partial_signatures`; a plain signer, whom no missing nonce keeps from it, approves first."""
+        if self.is_plain:
+            self._look()
+        return super().partial_signatures(requests, aggregate_nonces)
+
+    def _look(self) -> None:
         for planned in self.graph.transactions.values():
             self._approve(planned.tx)
-        return super().public_nonces(requests)
 
 
 def sign_settlement(settlement: Graph, participants: Sequence[Participant]) -> Transaction:
@@ -93,7 +104,7 @@ def sign_settlement(settlement: Graph, participants: Sequence[Participant]) -> T
 
 def sign_together(settlement: Graph, secrets: Mapping[str, SecretKey], approve: Approve) -> Transaction:
     """All cosigners in this process, for test networks. Raises InvalidInput where a key is missing."""
-    names = settlement.contract.aggregate.parties
+    names = settlement.contract.cosigners.names
     if missing := [name for name in names if name not in secrets]:
         raise InvalidInput(f"the key of {missing[0]} is missing; all of {', '.join(names)} sign")
     return sign_settlement(settlement, [LiveSigner(name, secrets[name], settlement, approve) for name in names])

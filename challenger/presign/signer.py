@@ -1,7 +1,8 @@
 """One party of the signing ceremony: makes the graph himself, then signs what his policy allows.
 
 Requests come in batches, answers in the order of the requests. Secret nonces never leave this object; each belongs to
-one message and signs once. After a crash or a failed round the party starts again with fresh ones.
+one message and signs once. After a crash or a failed round the party starts again with fresh ones. A plain signer
+(`taproot.cosigners`) has no nonces and signs with BIP 340 alone.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from challenger.presign.policy import Policy, check_own_keys
 from challenger.presign.proposal import BuildGames, Proposal
 from taproot.errors import Misbehaviour, Refused
 from taproot.graph import Graph
-from taproot.keys import SecretKey
+from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session
 from taproot.presigned import Request, Signatures
+from taproot.terms import Party
 
 
 class Signer:
-    """A cosigner of the n-of-n key."""
+    """A cosigner of the n-of-n."""
 
     def __init__(
         self,
@@ -28,13 +30,14 @@ class Signer:
         build_games: BuildGames,
         own_keys: Mapping[str, Mapping[str, bytes]] | None = None,
     ) -> None:
-        """`own_keys`: the one-time public keys that this party really has, by challenger; needed if it plays.
+        """`secret`: that of the key with which he cosigns, a plain signer's second one. `own_keys`: the one-time public
+        keys that this party really has, by challenger; needed if it plays.
 
         Raises Refused if the proposal has other keys in his name, InvalidInput if no graph can be made of it.
         """
         if name not in {p.name for p in proposal.parties.cosigners}:
             raise Refused(f"{name} is no cosigner of this proposal")
-        if proposal.parties.party(name).public_key != secret.public_key:
+        if not cosigns_with(proposal.parties.party(name), secret):
             raise Refused(f"the proposal has another key in the name of {name}")
         check_own_keys(proposal, name, own_keys or {})
         self.name = name
@@ -43,24 +46,36 @@ class Signer:
         self._policy = Policy(self.graph)
         self._nonces: dict[tuple[str, int], SecretNonce] = {}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether he signs without MuSig2."""
+        return self.name in self.graph.contract.cosigners.plain
+
     def digest(self) -> bytes:
         """Digest of his graph: all parties must have the same."""
         return self.graph.digest()
 
     def public_nonces(self, requests: Sequence[Request]) -> list[bytes]:
-        """A fresh nonce (66 bytes) per request; replaces unused ones of an earlier round. Raises Refused by policy."""
+        """A fresh nonce (66 bytes) per request; replaces unused ones of an earlier round. A plain signer has none.
+
+        Raises Refused by policy.
+        """
         self._policy.check(requests)
+        if self.is_plain:
+            return []
         aggregate = self.graph.contract.aggregate
         made = {r.key: SecretNonce.generate(self._secret, r.message, aggregate) for r in requests}
         self._nonces.update(made)
         return [made[r.key].public for r in requests]
 
     def partial_signatures(self, requests: Sequence[Request], aggregate_nonces: Sequence[bytes]) -> list[bytes]:
-        """His part (32 bytes) of each signature.
+        """His share of each signature: 32 bytes, a plain signer's 64.
 
         Raises Refused by policy or where he has no unused nonce, Misbehaviour for a wrong number of nonces.
         """
         self._policy.check(requests)
+        if self.is_plain:
+            return [sign_schnorr(self._secret, r.message) for r in requests]
         if len(aggregate_nonces) != len(requests):
             raise Misbehaviour("coordinator", f"{len(aggregate_nonces)} nonces for {len(requests)} signatures")
         return [self._sign(r, nonce) for r, nonce in zip(requests, aggregate_nonces, strict=True)]
@@ -75,3 +90,8 @@ class Signer:
             raise Refused(f"no unused nonce for input {request.index} of {request.tx}; ask for a new one first")
         session = Session(self.graph.contract.aggregate, aggregate_nonce, request.message)
         return session.partial_sign(nonce, self._secret)
+
+
+def cosigns_with(party: Party, secret: SecretKey) -> bool:
+    """Whether this is the secret of the key with which a party signs in the n-of-n."""
+    return party.plain_key == secret.x_only if party.plain_key else party.public_key == secret.public_key

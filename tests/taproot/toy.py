@@ -8,7 +8,7 @@ One-time keys are hash locks: `assert.k` and `choose.k` are one of two preimages
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +25,7 @@ from taproot.tx import OutPoint, Transaction
 
 NAMES = ("alice", "bob", "carol", "operator", "depositor")
 SECRETS = {name: SecretKey(sha256(b"toy " + name.encode())) for name in NAMES}
+PLAIN_SECRETS = {name: SecretKey(sha256(b"toy plain " + name.encode())) for name in NAMES}
 OPERATOR_MESSAGES = ("assert.0", "assert.1", "reveal")
 CHALLENGER_MESSAGES = ("choose.0", "choose.1", "verdict")
 TERMS = Terms(arities=(2,), exit_delay=500)
@@ -32,8 +33,12 @@ TERMS = Terms(arities=(2,), exit_delay=500)
 OneTime = Mapping[str, Mapping[str, bytes]]  # role → message → public key
 
 
-def make_parties(signers: tuple[str, ...] = NAMES[:3], challengers: tuple[str, ...] = ("alice", "bob")) -> Parties:
-    named = {name: Party(name, secret.public_key) for name, secret in SECRETS.items()}
+def make_parties(
+    signers: tuple[str, ...] = NAMES[:3], challengers: tuple[str, ...] = ("alice", "bob"), plain: Collection[str] = ()
+) -> Parties:
+    """`plain` names those who sign without MuSig2."""
+    second = {name: PLAIN_SECRETS[name].x_only for name in plain}
+    named = {name: Party(name, secret.public_key, second.get(name)) for name, secret in SECRETS.items()}
     return Parties(tuple(named[s] for s in signers), named["operator"], challengers, named["depositor"])
 
 
@@ -59,42 +64,43 @@ class ToyLeaves:
     """Leaves of one game."""
 
     keys: Mapping[str, bytes]
-    all_key: bytes
+    all_keys: Sequence[bytes]
     challenger: bytes
 
     def of_two(self, name: str) -> Leaf:
         either = script(
             Op.HASH160, Op.DUP, self.keys[f"{name}.0"], Op.EQUAL, Op.SWAP, self.keys[f"{name}.1"], Op.EQUAL, Op.BOOLOR
         )
-        return self.signed(name, self.all_key, either, 1)
+        return self.signed(name, self.all_keys, either, 1)
 
-    def lock(self, name: str, key: bytes, message: str) -> Leaf:
-        return self.signed(name, key, script(Op.HASH160, self.keys[message], Op.EQUAL), 1)
+    def lock(self, name: str, keys: Sequence[bytes], message: str) -> Leaf:
+        return self.signed(name, keys, script(Op.HASH160, self.keys[message], Op.EQUAL), 1)
 
     def plain(self, name: str, *keys: bytes) -> Leaf:
         checks = [part for key in keys for part in (key, Op.CHECKSIGVERIFY)]
         return make_leaf(name, script(*checks, 1), len(keys), "that they signed")
 
-    def signed(self, name: str, key: bytes, body: Script, items: int) -> Leaf:
-        return make_leaf(name, script(key, Op.CHECKSIGVERIFY) + body, items + 1, "a preimage")
+    def signed(self, name: str, keys: Sequence[bytes], body: Script, items: int) -> Leaf:
+        checks = [part for key in keys for part in (key, Op.CHECKSIGVERIFY)]
+        return make_leaf(name, script(*checks) + body, items + len(keys), "a preimage")
 
 
 def make_game(parties: Parties, challenger: str, one_time: OneTime) -> GameScripts:
     key = parties.party(challenger).x_only
-    toy = ToyLeaves({**one_time["operator"], **one_time["challenger"]}, parties.aggregate().output_key, key)
+    toy = ToyLeaves({**one_time["operator"], **one_time["challenger"]}, parties.n_of_n().keys, key)
     turns = [
         Turn("assert", Role.OPERATOR, (Move("assert", toy.of_two("assert"), "pick"),)),
         Turn(
             "pick",
             Role.CHALLENGER,
             (
-                Move("pick", toy.plain("pick", toy.all_key, key), "reveal"),
+                Move("pick", toy.plain("pick", *toy.all_keys, key), "reveal"),
                 Move("choose", toy.of_two("choose"), "answer"),
             ),
-            (toy.lock("wrong.0", key, "assert.0"), toy.lock("wrong.1", key, "assert.1")),
+            (toy.lock("wrong.0", (key,), "assert.0"), toy.lock("wrong.1", (key,), "assert.1")),
         ),
-        Turn("reveal", Role.OPERATOR, (Move("reveal", toy.lock("reveal", toy.all_key, "reveal"), "verdict"),)),
-        Turn("verdict", Role.CHALLENGER, (), (toy.plain("wrong", key), toy.lock("worse", key, "verdict"))),
+        Turn("reveal", Role.OPERATOR, (Move("reveal", toy.lock("reveal", toy.all_keys, "reveal"), "verdict"),)),
+        Turn("verdict", Role.CHALLENGER, (), (toy.plain("wrong", key), toy.lock("worse", (key,), "verdict"))),
         Turn("answer", Role.OPERATOR, ()),
     ]
     return GameScripts(challenger, "assert", {turn.name: turn for turn in turns})
@@ -104,8 +110,8 @@ def make_games(parties: Parties) -> dict[str, GameScripts]:
     return {j: make_game(parties, j, one_time_keys(j)) for j in parties.challengers}
 
 
-def make_proposal(terms: Terms = TERMS, funding: Funding | None = None) -> Proposal:
-    parties = make_parties()
+def make_proposal(terms: Terms = TERMS, funding: Funding | None = None, plain: Collection[str] = ()) -> Proposal:
+    parties = make_parties(plain=plain)
     keys = {j: GameKeys(**one_time_keys(j)) for j in parties.challengers}
     return Proposal(terms, parties, funding or make_funding(terms), keys, {"image_root": sha256(b"toy image")})
 
@@ -116,8 +122,13 @@ def build_toy_games(proposal: Proposal) -> dict[str, GameScripts]:
     return {j: make_game(proposal.parties, j, both[j]) for j in proposal.parties.challengers}
 
 
-def presign_toy(terms: Terms = TERMS, funding: Funding | None = None) -> Bundle:
-    return presign(make_proposal(terms, funding), SECRETS, build_toy_games)
+def presign_toy(terms: Terms = TERMS, funding: Funding | None = None, plain: Collection[str] = ()) -> Bundle:
+    return presign(make_proposal(terms, funding, plain), cosigning_secrets(plain), build_toy_games)
+
+
+def cosigning_secrets(plain: Collection[str] = ()) -> dict[str, SecretKey]:
+    """With which each cosigner signs in the n-of-n."""
+    return SECRETS | {name: PLAIN_SECRETS[name] for name in plain}
 
 
 def signing(*names: str) -> dict[str, Sign]:

@@ -1,7 +1,8 @@
 """The registered policy: what a signer has agreed to once, before any deposit, and what no ceremony may deviate from.
 
 Members are the n cosigners; some of them are operators. Each operator has a graph of his own in which all other members
-are signers and challengers. The n-of-n key is the same in all of them.
+are signers and challengers. The n-of-n is the same in all of them; some members may be plain signers in it, who sign
+without MuSig2 (`taproot.cosigners`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from taproot.cosigners import Cosigners
 from taproot.errors import InvalidInput
 from taproot.hashes import tagged_hash
 from taproot.keys import XOnlyKey
 from taproot.musig2 import KeyAgg
-from taproot.terms import Parties, Party, Terms
+from taproot.terms import Parties, Party, Terms, n_of_n
 
 FORMAT = "btc-l2 policy 1"
 LEAST_MEMBERS, MOST_MEMBERS = 2, 15
@@ -34,16 +36,17 @@ class Member:
         return self.party.name
 
     def to_json(self) -> list[str]:
-        """Name, key, identity key (hexadecimal)."""
-        return [self.party.name, self.party.public_key.hex(), self.identity.hex()]
+        """Name, key, identity key (hexadecimal); a plain signer's second key comes fourth."""
+        name, key, *plain = self.party.to_json()
+        return [name, key, self.identity.hex(), *plain]
 
     @classmethod
     def from_json(cls, value: object) -> Member:
         """Inverse of `to_json`. Raises InvalidInput for anything else."""
-        if not isinstance(value, list) or len(value) != 3 or not all(isinstance(part, str) for part in value):
-            raise InvalidInput("a member is a list of name, key and identity key")
+        if not isinstance(value, list) or len(value) not in (3, 4) or not all(isinstance(part, str) for part in value):
+            raise InvalidInput("a member is a list of name, key, identity key, and a plain signer's second key")
         try:
-            return cls(Party(value[0], bytes.fromhex(value[1])), XOnlyKey(bytes.fromhex(value[2])))
+            return cls(Party.from_json([*value[:2], *value[3:]]), XOnlyKey(bytes.fromhex(value[2])))
         except ValueError as error:
             raise InvalidInput(f"member {value[0]!r}: {error}") from error
 
@@ -58,17 +61,21 @@ class Registered:
     constants: Mapping[str, bytes]
 
     def __post_init__(self) -> None:
-        """Raises InvalidInput for too few or many members, a name or key used twice, an operator who is no member."""
+        """Raises InvalidInput for too few or many members, a name or key used twice, an operator who is no member, more
+        plain signers than the terms bear."""
         if not LEAST_MEMBERS <= len(self.members) <= MOST_MEMBERS:
             raise InvalidInput(f"{len(self.members)} signers; {LEAST_MEMBERS} to {MOST_MEMBERS} can sign together")
         identities = {m.identity for m in self.members}
-        if len(identities) != len(self.members) or identities & {m.party.x_only for m in self.members}:
+        others = {key for m in self.members for key in (m.party.x_only, m.party.cosigning_key)}
+        if len(identities) != len(self.members) or identities & others:
             raise InvalidInput("an identity key is used twice; every signer needs his own")
         if not self.operators or len(set(self.operators)) != len(self.operators):
             raise InvalidInput(f"operators {', '.join(self.operators)!r}; name each once, at least one")
         names = {m.name for m in self.members}
         if strangers := [name for name in self.operators if name not in names]:
             raise InvalidInput(f"operator {strangers[0]} is not a signer; every operator must be one")
+        plain = sum(m.party.plain_key is not None for m in self.members)
+        self.terms.check_keys(plain - (plain == len(self.members)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,10 +94,13 @@ class Registered:
         others = tuple(self.member(name).party for name in self.names if name != operator)
         return Parties(others, self.member(operator).party, tuple(p.name for p in others), depositor)
 
+    def n_of_n(self) -> Cosigners:
+        """The keys of the n-of-n."""
+        return n_of_n(tuple(self.member(name).party for name in self.names))
+
     def aggregate(self) -> KeyAgg:
-        """The n-of-n key."""
-        members = [self.member(name) for name in self.names]
-        return KeyAgg([m.party.public_key for m in members], [m.name for m in members])
+        """The MuSig2 signers' aggregation. Raises InvalidInput if all are plain."""
+        return self.n_of_n().aggregate
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; members in the order of the key."""
@@ -135,9 +145,11 @@ class Registered:
 def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, part in value.items():
         if name == "members":
-            for member, key, identity in part:
+            for member, key, identity, *plain in part:
                 yield f"key of {member}", key
                 yield f"identity key of {member}", identity
+                if plain:
+                    yield f"key of {member} without MuSig2", plain[0]
         elif isinstance(part, Mapping):
             yield from ((inner, str(v)) for inner, v in part.items())
         else:

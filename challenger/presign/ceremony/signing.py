@@ -8,28 +8,28 @@ first stage have been checked and are on the disk; its nonces may leave before, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.contribution import MOST_ATTEMPTS, Contribution, Round, digest_of, pack
 from challenger.presign.ceremony.evidence import GRAPHS, NONCES, PARTIALS
-from challenger.presign.ceremony.joining import (
-    check_graphs,
-    check_heard,
-    check_messages,
-    check_nonces,
-    check_partials,
-    join_nonces,
-    join_partials,
-)
+from challenger.presign.ceremony.joining import check_graphs, check_heard, check_messages
 from challenger.presign.ceremony.nonces import NonceHalves, Slot, check_outside, make_nonces
 from challenger.presign.ceremony.seat import Desk, Seat
+from challenger.presign.ceremony.share import (
+    check_nonces,
+    check_shares,
+    cosigning_key,
+    join_nonces,
+    join_shares,
+    make_shares,
+)
 from challenger.presign.ceremony.store import SIGNATURES, Files
 from taproot.errors import Misbehaviour, Refused, VerificationFailed
-from taproot.musig2 import Session
+from taproot.musig2 import SecretNonce
 
-SIGNATURE_BYTES = 64
 Joined = dict[bytes, bytes]  # message → signature
 
 
@@ -51,6 +51,8 @@ class Signing(Seat):
         """Raises Misbehaviour naming a member who made other graphs, VerificationFailed where files were exchanged."""
         super().__init__(desk, files)
         self._messages = messages
+        self._cosigners = desk.policy.n_of_n()
+        self._key = cosigning_key(self._cosigners, desk.name, desk.keys)
         self._halves = NonceHalves(files.folder, _outside(desk), self.proposed.ceremony, desk.keys.nonce)
         self._check_graphs()
 
@@ -83,7 +85,8 @@ class Signing(Seat):
         signed = self._messages.of_round(stage.nonces)
         kept = self.files.read(SIGNATURES) if stage is FIRST else None
         if kept is not None:
-            parts = [kept[i : i + SIGNATURE_BYTES] for i in range(0, len(kept), SIGNATURE_BYTES)]
+            size = self._cosigners.signature_bytes
+            parts = [kept[i : i + size] for i in range(0, len(kept), size)]
             return dict(zip(signed, parts, strict=True))
         newest = self.files.attempts(stage.nonces)
         for attempt in range(newest, 0, -1):
@@ -105,7 +108,7 @@ class Signing(Seat):
             return self._send_nonces(stage, max(attempt, 1))
         if self.own(stage.partials, attempt) is not None:
             return None
-        if not self._halves.is_there(self._slot(stage, attempt)):
+        if not self._is_plain and not self._halves.is_there(self._slot(stage, attempt)):
             return self._send_nonces(stage, attempt + 1)
         if not may_sign or self.absent(stage.nonces, attempt):
             return None
@@ -118,7 +121,7 @@ class Signing(Seat):
         if attempt > MOST_ATTEMPTS:
             raise Refused(f"{MOST_ATTEMPTS} attempts failed; settle who delays and propose a new ceremony")
         slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
-        made = make_nonces(self._halves.open(slot), self.desk.keys.key, signed, self.desk.policy.aggregate())
+        made = [] if self._is_plain else self._make_nonces(self._halves.open(slot), signed)
         body = {
             "graphs": {operator: digest.hex() for operator, digest in self._messages.graphs.items()},
             "heard": self.heard(Round.KEYS, 0), "messages": slot.messages.hex(),
@@ -129,22 +132,28 @@ class Signing(Seat):
     def _send_partials(self, stage: Stage, attempt: int) -> Contribution:
         """All checks come before the nonces are taken; after that they exist in this call only."""
         slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
-        aggregate, key = self.desk.policy.aggregate(), self.desk.keys.key
         given = self._checked_nonces(stage, attempt)
-        joined = join_nonces(given, len(signed), aggregate)
-        own = make_nonces(self._halves.take(slot), key, signed, aggregate)
+        joined = join_nonces(given, len(signed), self._cosigners)
+        own = [] if self._is_plain else self._make_nonces(self._halves.take(slot), signed)
         if pack([n.public for n in own]) != given[self.desk.name].body["nonces"]:
             raise Refused("the nonces at hand are not those that were sent; sign again to begin a new attempt")
-        parts = [Session(aggregate, j, m).partial_sign(n, key) for n, j, m in zip(own, joined, signed, strict=True)]
+        parts = make_shares(self._cosigners, self._key, signed, joined, own)
         heard = self.heard(stage.nonces, attempt)
         body = {"heard": heard, "messages": slot.messages.hex(), "partials": pack(parts)}
         return self.send(stage.partials, attempt, body)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.desk.name in self._cosigners.plain
+
+    def _make_nonces(self, seed: bytes, signed: Sequence[bytes]) -> list[SecretNonce]:
+        return make_nonces(seed, self._key, signed, self._cosigners.aggregate)
 
     def _checked_nonces(self, stage: Stage, attempt: int) -> dict[str, Contribution]:
         signed, given = self._messages.of_round(stage.nonces), self.files.of(stage.nonces, attempt)
         for contribution in given.values():
             with self.accusing(NONCES, [contribution], signed):
-                check_nonces(contribution, len(signed))
+                check_nonces(contribution, len(signed), self._cosigners)
         return given
 
     def _join_attempt(self, stage: Stage, attempt: int, is_newest: bool) -> Joined | None:
@@ -160,15 +169,15 @@ class Signing(Seat):
 
     def _join_files(self, stage: Stage, attempt: int) -> Joined:
         given, parts = self._checked_nonces(stage, attempt), self.files.of(stage.partials, attempt)
-        signed, aggregate = self._messages.of_round(stage.nonces), self.desk.policy.aggregate()
+        signed = self._messages.of_round(stage.nonces)
         for contribution in parts.values():
             check_heard(contribution, given)
         try:
-            return join_partials(signed, given, parts, aggregate)
+            return join_shares(signed, given, parts, self._cosigners)
         except Misbehaviour as found:
             guilty = parts[found.party]
             with self.accusing(PARTIALS, [*given.values(), guilty], signed):
-                check_partials(signed, given, guilty, aggregate)
+                check_shares(signed, given, guilty, self._cosigners)
             raise
 
     def _check_graphs(self) -> None:

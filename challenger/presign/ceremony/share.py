@@ -1,0 +1,103 @@
+"""What a member contributes to the signatures of a stage: nonces and parts, or a plain signer's whole signatures.
+
+    member          round of nonces                 round of parts
+    MuSig2 signer   66 bytes for each message       32 bytes for each message
+    plain signer    nothing, and that is checked    64 bytes for each message (BIP 340, no randomness: the same file)
+
+Making, checking and joining of shares; each check names the party at fault. docs/spec/ceremony.md, "Plain signers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from challenger.keystore import KeySet
+from challenger.presign.ceremony.contribution import Contribution, unpack
+from challenger.presign.ceremony.joining import check_heard
+from taproot.cosigners import Cosigners
+from taproot.errors import InvalidInput, Misbehaviour, VerificationFailed
+from taproot.keys import SecretKey, sign_schnorr
+from taproot.musig2 import PUBLIC_NONCE_BYTES, SecretNonce, Session, aggregate_nonces
+
+Given = Mapping[str, Contribution]  # by sender
+
+
+def cosigning_key(cosigners: Cosigners, name: str, keys: KeySet) -> SecretKey:
+    """With which a member signs in the n-of-n."""
+    return keys.plain if name in cosigners.plain else keys.key
+
+
+def make_shares(
+    cosigners: Cosigners, key: SecretKey, messages: Sequence[bytes], joined: Sequence[bytes],
+    nonces: Sequence[SecretNonce],
+) -> list[bytes]:  # fmt: skip
+    """Own shares; `nonces` of a plain signer are none."""
+    if not nonces:
+        return [sign_schnorr(key, message, bytes(32)) for message in messages]
+    parts = zip(nonces, joined, messages, strict=True)
+    return [_session(cosigners, joint, message).partial_sign(nonce, key) for nonce, joint, message in parts]
+
+
+def check_nonces(given: Contribution, count: int, cosigners: Cosigners) -> None:
+    """Raises Misbehaviour for a wrong number of nonces (a plain signer sends none) or what is no point."""
+    for nonce in _nonces_of(given, count, cosigners):
+        aggregate_nonces([nonce], [given.sender])
+
+
+def join_nonces(given: Given, count: int, cosigners: Cosigners) -> list[bytes]:
+    """The aggregated nonce of each message, empty where all are plain. Raises Misbehaviour as `check_nonces`."""
+    rows = {name: _nonces_of(given[name], count, cosigners) for name in cosigners.aggregated}
+    return [cosigners.join_nonces({name: row[k] for name, row in rows.items()}) for k in range(count)]
+
+
+def join_shares(messages: Sequence[bytes], nonces: Given, shares: Given, cosigners: Cosigners) -> dict[bytes, bytes]:
+    """The presigned signature of each message. Raises Misbehaviour naming the first party whose share is wrong."""
+    count = len(messages)
+    own = {name: _nonces_of(nonces[name], count, cosigners) for name in cosigners.aggregated}
+    rows = {name: _shares_of(shares[name], count, cosigners) for name in cosigners.names}
+    joined = join_nonces(nonces, count, cosigners)
+    made = {}
+    for k, message in enumerate(messages):
+        parts = {name: row[k] for name, row in rows.items()}
+        made[message] = _join(message, joined[k], {name: row[k] for name, row in own.items()}, parts, cosigners)
+    return made
+
+
+def check_shares(messages: Sequence[bytes], nonces: Given, given: Contribution, cosigners: Cosigners) -> None:
+    """Raises Misbehaviour if one of the sender's shares is wrong: what evidence is checked by."""
+    check_heard(given, nonces)
+    count, sender = len(messages), given.sender
+    own = _nonces_of(nonces[sender], count, cosigners) or [b""] * count
+    joined = join_nonces(nonces, count, cosigners)
+    for message, joint, nonce, share in zip(messages, joined, own, _shares_of(given, count, cosigners), strict=True):
+        if sender in cosigners.aggregated:
+            _session(cosigners, joint, message)
+        cosigners.check_share(sender, message, joint, nonce, share)
+
+
+def _nonces_of(given: Contribution, count: int, cosigners: Cosigners) -> list[bytes]:
+    text = given.body.get("nonces")
+    if given.sender in cosigners.plain:
+        if text != "":
+            raise Misbehaviour(given.sender, "sends nonces although he signs without MuSig2")
+        return []
+    return unpack(text, PUBLIC_NONCE_BYTES, count, given.sender)
+
+
+def _shares_of(given: Contribution, count: int, cosigners: Cosigners) -> list[bytes]:
+    return unpack(given.body.get("partials"), cosigners.share_bytes(given.sender), count, given.sender)
+
+
+def _join(
+    message: bytes, joined: bytes, nonces: Mapping[str, bytes], shares: Mapping[str, bytes], cosigners: Cosigners
+) -> bytes:
+    if cosigners.musig2 is not None:
+        _session(cosigners, joined, message)
+    return cosigners.join(message, joined, nonces, shares)
+
+
+def _session(cosigners: Cosigners, joined: bytes, message: bytes) -> Session:
+    try:
+        return Session(cosigners.aggregate, joined, message)
+    except InvalidInput as error:  # nonces that cancel each other: nobody honest's do
+        raise VerificationFailed(f"the nonces cannot be joined ({error}); begin a new attempt") from error
