@@ -116,6 +116,6 @@ def sign_refresh(agreed: Refresh, bundle: Bundle, secrets: Mapping[str, SecretKe
     """The move, signed by all cosigners, each after his own check of the new bundle. Raises as `check_refresh`."""
     signers = [
         LiveSigner(name, secrets[name], agreed.move, lambda _tx: check_refresh(agreed, bundle))
-        for name in agreed.move.contract.aggregate.parties
+        for name in agreed.move.contract.cosigners.names
     ]
     return sign_settlement(agreed.move, signers)

@@ -3,8 +3,8 @@
     two-files   two different files of one sender for the same ceremony, round and attempt
     keys        keys or outpoints that do not fit the proposal
     graphs      another digest than that of the graphs that follow from the files that he himself names
-    nonces      nonces that are too few or no points
-    partials    a part of a signature that does not check against his own nonce
+    nonces      nonces that are too few or no points; a plain signer's, who has none
+    partials    a part of a signature that does not check against his own nonce; a plain signer's wrong signature
     plan        a proposal that states something else than what follows from the bundles that all have
 
 `verify_evidence` repeats the check with nothing but the file; for `plan` also with the bundles, which all have signed.
@@ -23,10 +23,9 @@ from challenger.presign.ceremony.joining import (
     check_graphs,
     check_heard,
     check_messages,
-    check_nonces,
-    check_partials,
 )
 from challenger.presign.ceremony.registered import Registered
+from challenger.presign.ceremony.share import check_nonces, check_shares
 from challenger.presign.ceremony.succession import check_origin
 from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour, VerificationFailed
 
@@ -126,7 +125,7 @@ def _nonces(
 ) -> None:
     (given,) = files
     check_messages(given, messages)
-    check_nonces(given, len(messages))
+    check_nonces(given, len(messages), policy.n_of_n())
 
 
 def _partials(
@@ -134,7 +133,7 @@ def _partials(
 ) -> None:
     *nonces, given = files
     check_messages(given, messages)
-    check_partials(messages, {c.sender: c for c in nonces}, given, policy.aggregate())
+    check_shares(messages, {c.sender: c for c in nonces}, given, policy.n_of_n())
 
 
 def _check_plan(files: Sequence[Contribution], policy: Registered, own: Own) -> None:

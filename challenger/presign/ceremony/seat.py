@@ -14,6 +14,7 @@ from typing import Any
 from btc_l2.durable import make_folder, write_once
 from challenger.keystore import KeySet
 from challenger.presign.ceremony.agreement import Craft
+from challenger.presign.ceremony.card import is_own
 from challenger.presign.ceremony.contribution import PROPOSALS, Contribution, Round
 from challenger.presign.ceremony.evidence import make_evidence
 from challenger.presign.ceremony.registered import Registered
@@ -39,8 +40,7 @@ class Desk:
 
     def check(self) -> None:
         """Raises Refused if the registered policy has other keys in this name."""
-        member = self.policy.member(self.name)
-        if (member.party.public_key, member.identity) != (self.keys.key.public_key, self.keys.identity.x_only):
+        if not is_own(self.policy.member(self.name), self.keys):
             raise Refused(f"the registered policy has other keys in the name of {self.name}; this is not his keystore")
 
 
