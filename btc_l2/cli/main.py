@@ -24,6 +24,7 @@ from btc_l2.cli import (
     regtest_parties,
     script,
     signer,
+    standing,
     version,
     vm,
     watchtower,
@@ -45,6 +46,7 @@ app.add_typer(dispute.app, name="dispute")
 app.add_typer(bridge.app, name="bridge")
 app.add_typer(signer.app, name="signer")
 app.add_typer(coordinator.app, name="coordinator")
+app.add_typer(standing.app, name="standing")
 app.add_typer(vm.app, name="vm")
 app.add_typer(watchtower.app, name="watchtower")
 regtest_parties.register(regtest.app)
