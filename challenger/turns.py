@@ -43,6 +43,7 @@ from taproot.connectors.turn import GameScripts, Move, Role, Turn
 from taproot.script import Op, Script, script
 from taproot.units import MAX_DIGEST
 
+KEY_BYTES = 32
 MAP_ROW = "SYSCALL_MAP"
 IMAGE = "image"
 STEP_GROUPS = ("step.words", "step.before", "step.after")
@@ -55,7 +56,7 @@ class GameInput:
     """What the scripts of a game depend on: signing keys, one-time public keys, the program's image."""
 
     challenger: str
-    all_key: bytes
+    all_key: bytes  # of the n-of-n: 32 bytes for each of its keys, the one that is checked first in front
     operator_key: bytes
     challenger_key: bytes
     arities: tuple[int, ...]
@@ -63,6 +64,11 @@ class GameInput:
     image_root: bytes
     endian: Endian
     digest: int = MAX_DIGEST
+
+    @property
+    def all_keys(self) -> tuple[bytes, ...]:
+        """The keys of the n-of-n, one if nobody signs without MuSig2."""
+        return tuple(self.all_key[at : at + KEY_BYTES] for at in range(0, len(self.all_key), KEY_BYTES))
 
     def keys(self) -> Keys:
         """The one-time keys with their messages."""
@@ -107,7 +113,7 @@ class _Builder:
 
     def _move(self, turn: str, mover: Role, name: str, reveals: Sequence[Reveal]) -> Move:
         """A move: all have signed it; the mover's one-time signatures (or, without them, his own) make it his."""
-        signers = (self.given.all_key,) if reveals else (self.given.all_key, self._key(mover))
+        signers = (*self.given.all_keys, *(() if reveals else (self._key(mover),)))
         leaf = reveal_leaf(name, f"the {mover.value} moves: {name}", signers, self.keys, reveals)
         self.leaves[turn, name] = leaf
         return Move(name, leaf.tap, turn_after(name, self.given.arities))
