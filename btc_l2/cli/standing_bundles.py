@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from taproot.errors import InvalidInput
-from taproot.presigned import Graph
-from taproot.tx import OutPoint
 
 if TYPE_CHECKING:
     from challenger.watchtower.place import Place
+    from taproot.presigned import Graph
+    from taproot.tx import OutPoint
 
 _DIGITS = 16
 Bundles = Annotated[
