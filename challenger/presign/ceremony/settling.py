@@ -31,6 +31,7 @@ from challenger.presign.ceremony.succession import check_successor
 from challenger.presign.refresh import plan_move
 from taproot.errors import InvalidInput, Refused
 from taproot.presigned import Graph
+from taproot.tx import Transaction
 
 
 def begin_settlement(desk: Desk, wanted: Wanted, own: Own, deadline: int, salt: str | None = None) -> Settling:
@@ -89,7 +90,14 @@ class Settling(Course):
             raise Refused("only a settlement that was made from your own bundles can be agreed to; review it first")
         super().agree(messages)
 
-    def check_agreed(self, settlement: Graph) -> None:
-        """Raises InvalidInput unless this is the settlement that was proposed."""
+    def finish(self, graph: Graph) -> Transaction:
+        """The signed transaction; `graph` is the operator's, its games do not matter.
+
+        Raises InvalidInput for another deposit's graph, Unavailable naming whose files are missing, Misbehaviour for a
+        wrong part.
+        """
+        settlement = self.accord.wanted.build(graph)
         if requested(settlement) != self.accord.messages:
-            raise InvalidInput("these bundles make another settlement than the one that was signed")
+            raise InvalidInput("these bundles make another settlement than was signed; name the right folder")
+        made, (name,) = self.signatures(), settlement.transactions
+        return settlement.assemble(name, {r.key: made[r.message] for r in settlement.requests()})
