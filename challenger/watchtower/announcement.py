@@ -48,12 +48,12 @@ class Announcement:
         return json.dumps({name: part.hex() for name, part in parts.items()})
 
     @classmethod
-    def from_json(cls, text: str) -> Announcement:
+    def from_json(cls, text: str | bytes) -> Announcement:
         """Inverse of `to_json`. Raises InvalidInput for another structure."""
         try:
             parts = {name: bytes.fromhex(value) for name, value in json.loads(text).items()}
             claim, z0, zn, signature = (parts[name] for name in ("claim", "z0", "zn", "signature"))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise InvalidInput(f"no announcement: {error!r}; it has claim, z0, zn, signature in hex") from error
         if (len(claim), len(z0), len(zn)) != (CLAIM_BYTES, ROOT_BYTES, ROOT_BYTES):
             raise InvalidInput(f"an announcement with {len(claim)} bytes of claim; {CLAIM_BYTES} and two roots belong")
@@ -64,7 +64,7 @@ class Announcement:
     def load(cls, path: Path) -> Announcement:
         """From a file. Raises Unavailable if it is not there, else as `from_json`."""
         try:
-            return cls.from_json(path.read_text())
+            return cls.from_json(path.read_bytes())
         except OSError as error:
             raise Unavailable(f"no announcement at {path}; {error.strerror}; get it from the operator") from error
 

@@ -30,7 +30,7 @@ from challenger.watchtower.fault import fault_point
 from challenger.watchtower.place import Place
 from challenger.watchtower.program import DataUnavailable, Program, load_program
 from challenger.watchtower.store import Event, Registered, Store
-from taproot.errors import Unavailable, VerificationFailed
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.presigned import Graph
 from taproot.terms import Parties, Terms
 from taproot.tx import Transaction
@@ -182,11 +182,11 @@ class Case:
         return self._truths[claim]
 
     def _announcement(self) -> Announcement:
-        """Raises DataUnavailable if there is none that the operator has signed."""
+        """Raises DataUnavailable if there is none that the operator has signed: what is no announcement is none."""
         try:
             announced = Announcement.load(self.place.claim)
             announced.verify(self.bundle.proposal)
-        except (Unavailable, VerificationFailed) as error:
+        except (InvalidInput, Unavailable, VerificationFailed) as error:
             raise DataUnavailable(str(error)) from error
         return announced
 

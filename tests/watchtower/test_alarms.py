@@ -99,6 +99,19 @@ def test_a_forged_announcement_counts_as_none(make_scene: MakeScene) -> None:
     assert alarms(scene) == {"data.unavailable": 1}
 
 
+@pytest.mark.parametrize("content", [b"\xff", b"{}", b"[" * 100_000], ids=["no text", "no fields", "deep"])
+def test_what_is_no_announcement_counts_as_none_and_is_objected_to_in_time(
+    make_scene: MakeScene, content: bytes
+) -> None:
+    """Found by `make fuzz`: an operator who sends such a file must not keep the challenger from his move."""
+    scene = make_scene()
+    (scene.orders.deposits / NAME / CLAIM).write_bytes(content)
+    scene.until(lambda: scene.confirmed("kickoff"))
+    scene.look()
+    assert alarms(scene) == {"data.unavailable": 1}
+    scene.until(lambda: scene.confirmed("challenge.alice"))
+
+
 def test_a_missing_blob_is_missing_data(make_scene: MakeScene) -> None:
     scene = make_scene()
     scene.program = lambda *_: (_ for _ in ()).throw(DataUnavailable("no blob"))  # type: ignore[method-assign]
