@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,14 +42,15 @@ def keys_of(name: str) -> KeySet:
     return KeySet.from_seed(sha256(b"signer " + name.encode()))
 
 
-def member(name: str) -> Member:
+def member(name: str, plain: bool = False) -> Member:
     keys = keys_of(name)
-    return Member(Party(name, keys.key.public_key), keys.identity.x_only)
+    return Member(Party(name, keys.key.public_key, keys.plain.x_only if plain else None), keys.identity.x_only)
 
 
-def policy_of(count: int, operators: int = 1, terms: Terms = TERMS) -> Registered:
+def policy_of(count: int, operators: int = 1, terms: Terms = TERMS, plain: Collection[str] = ()) -> Registered:
     names = NAMES[:count]
-    return Registered(terms, tuple(member(n) for n in names), names[:operators], {"image_root": sha256(b"toy image")})
+    members = tuple(member(n, n in plain) for n in names)
+    return Registered(terms, members, names[:operators], {"image_root": sha256(b"toy image")})
 
 
 def outpoints_of(policy: Registered, name: str) -> Outpoints:
@@ -64,8 +65,10 @@ def outpoints_of(policy: Registered, name: str) -> Outpoints:
 class Table:
     """All members of a ceremony and what lies between them."""
 
-    def __init__(self, folder: Path, count: int = 3, operators: int = 1, craft: Craft = TOY) -> None:
-        self.policy = policy_of(count, operators)
+    def __init__(
+        self, folder: Path, count: int = 3, operators: int = 1, craft: Craft = TOY, plain: Collection[str] = ()
+    ) -> None:
+        self.policy = policy_of(count, operators, plain=plain)
         self.now = float(NOW)
         self.folder, self.craft = folder, craft
         self.desks = {name: self.desk(name) for name in NAMES[:count]}

@@ -6,7 +6,7 @@ with packages and relay policy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -74,8 +74,8 @@ def with_miner(tx: Transaction, index: int, prevouts: list[TxOut]) -> Transactio
     return tx.with_witness(index, [sign_schnorr(MINER.taproot_tweaked(), message)])
 
 
-def fund(chain: EmbeddedChain) -> Funding:
-    c = Contract.make(TERMS, make_parties())
+def fund(chain: EmbeddedChain, plain: Collection[str] = ()) -> Funding:
+    c = Contract.make(TERMS, make_parties(plain=plain))
     outputs = (make_deposit(c), make_stake(c, 0), make_bond(c, "alice"), make_bond(c, "bob"), make_ticket(c))
     txid = pay(chain, tuple(output.tx_out for output in outputs)).txid
     deposit, stake, alice, bob, ticket = (OutPoint(txid, vout) for vout in range(5))
