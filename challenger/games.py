@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from btc_l2.zkvm.image import Image
+from challenger.commit import GameId, public_keys
+from challenger.presign.ceremony.agreement import Craft
 from challenger.presign.proposal import Proposal
 from challenger.turns import Game, GameInput, build_game
-from taproot.connectors.turn import GameScripts
+from taproot.connectors.turn import GameScripts, Role
 from taproot.errors import InvalidInput
+from taproot.terms import Terms
 
 IMAGE_ROOT, ENDIAN = "image_root", "endian"
 
@@ -24,7 +27,7 @@ def game_inputs(proposal: Proposal) -> dict[str, GameInput]:
     if len(root) != 32 or endian not in (b"big", b"little"):
         raise InvalidInput("the proposal names no image root or byte order; it belongs to another kind of program")
     parties = proposal.parties
-    all_key = parties.aggregate().output_key
+    all_key = parties.n_of_n().domain
     return {
         name: GameInput(
             name,
@@ -62,3 +65,12 @@ class GameLibrary:
         game = build_game(given)
         self._built.append((given, game))
         return game
+
+
+def craft_of(library: GameLibrary) -> Craft:
+    """What a signing ceremony needs to know about the game."""
+    return Craft(_public_keys, library.scripts)
+
+
+def _public_keys(seed: bytes, game: GameId, role: Role, terms: Terms) -> dict[str, bytes]:
+    return public_keys(seed, game, role, terms.arities, terms.digest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Signing ceremonies over HTTP, by a mailbox that is not trusted.", no_args_is_help=True)
 
 PORT = 8745
+_PAUSE = 0.2  # seconds
 KEY_FILE, MAIL_FILE = "coordinator.key", "mail.sqlite"
 Policy = Annotated[Path, typer.Option("--policy", help="The registered policy; its members are served.")]
 
@@ -34,6 +36,8 @@ def run(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = PORT,
     public: Annotated[bool, typer.Option("--public", help="Allow an address beyond loopback.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the policy, if it is not there yet.")] = 0,
+    key_out: Annotated[Path | None, typer.Option(help="Write its key there, for the members.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve until interrupted; killed at any time, it goes on where it was."""
@@ -46,9 +50,12 @@ def run(
 
     serving, limits = Serving(public=public), Limits()
     serving.check_address(host)
+    _wait_for(policy, wait)
     members = identities(Registered.from_json(read_document(policy, "policy")))
     make_folder(folder)
     key = _open_key(folder / KEY_FILE)
+    if key_out is not None:
+        _write_key(key_out, key)
     mailbox = Mailbox(folder / MAIL_FILE, key, limits)
     server = CoordinatorServer(Desk(mailbox, key, members, serving, limits), host, port).start()
     print_document({"url": server.url, "key": key.x_only.hex()}, as_json)
@@ -95,6 +102,23 @@ def verify(
     members = set(identities(Registered.from_json(read_document(policy, "policy"))))
     found = verify_proof(read_file(evidence), _read_key(key), members)
     print_document({"party": found.party, "what": found.evidence}, as_json)
+
+
+def _wait_for(file: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+
+
+def _write_key(path: Path, key: SecretKey) -> None:
+    """For the members: the public part. Raises Refused if another coordinator's is there."""
+    from btc_l2.durable import make_folder, write_once
+
+    make_folder(path.parent)
+    try:
+        write_once(path, key.x_only.hex().encode())
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}; {error.strerror}; name another place") from error
 
 
 def _read_key(text: str) -> XOnlyKey:

@@ -1,71 +1,104 @@
-"""`btc-l2 regtest party|prepare|mine`: parties of a story in processes of their own, on a node that somebody runs."""
+"""`btc-l2 regtest signer|depositor|party|mine`: parties of a test network, each a process (docs/containers.md).
+
+What they do without asking a person is written down in `regtest/attendant.py`; on any network but regtest they refuse.
+Options that all share can stand in the environment. Each prints a line of JSON for what it has done.
+"""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli.output import note
-from taproot.errors import InvalidInput
+from taproot.errors import InvalidInput, Refused
 
 if TYPE_CHECKING:
     from btc_l2.chain.rpc import RpcChain
+    from regtest.enrolment import Group
 
-Story = Annotated[Path, typer.Option(help="Folder of the story's public files.")]
-Node = Annotated[str, typer.Option(metavar="HOST:PORT", help="A bitcoind on regtest.")]
-Cookie = Annotated[Path | None, typer.Option(help="The node's cookie file.")]
-_NODE = "127.0.0.1:18443"
+NODE, GUEST, STEPS_LOG2 = "127.0.0.1:18443", "blobsum", 10
+Node = Annotated[str, typer.Option(metavar="HOST:PORT", envvar="BTCL2_NODE", help="A bitcoind on regtest.")]
+Cookie = Annotated[Path | None, typer.Option(envvar="BTCL2_COOKIE", help="The node's cookie file.")]
+Board = Annotated[Path, typer.Option(envvar="BTCL2_BOARD", help="Public folder: cards, digests, outpoints.")]
+Home = Annotated[Path, typer.Option(help="Own folder: keys and what was signed.")]
+Members = Annotated[list[str], typer.Option("--member", envvar="BTCL2_MEMBERS", help="A signer; once for each.")]
+Operators = Annotated[list[str], typer.Option("--operator", envvar="BTCL2_OPERATORS", help="A signer who is operator.")]
+Guest = Annotated[str, typer.Option(envvar="BTCL2_GUEST", help="Program whose execution is claimed.")]
+StepsLog2 = Annotated[int, typer.Option(envvar="BTCL2_STEPS_LOG2", help="Steps that the dispute covers: 2^N.")]
 
 
 def register(app: typer.Typer) -> None:
     """Put the commands under `btc-l2 regtest`."""
-    app.command("party")(play_party)
-    app.command("prepare")(prepare_story)
+    app.command("signer")(attend_ceremony)
+    app.command("depositor")(make_deposit)
+    app.command("party")(play_operator)
     app.command("mine")(mine_blocks)
 
 
-def play_party(
-    name: Annotated[str, typer.Argument(help="`olga` (operator) or a challenger of the story.")],
-    story: Story, data: Annotated[Path, typer.Option(help="The party's own folder: secrets.json, journal.")],
-    node: Node = _NODE, cookie: Cookie = None,
+def attend_ceremony(
+    name: Annotated[str, typer.Argument(help="Own name, one of the members.")],
+    home: Home,
+    hand: Annotated[Path, typer.Option(help="Folder that the own watchtower reads: keystore, bundles.")],
+    coordinator: Annotated[str, typer.Option(metavar="URL", help="Mailbox of the ceremony.")],
+    board: Board, member: Members, operator: Operators, guest: Guest = GUEST, steps_log2: StepsLog2 = STEPS_LOG2,
+    node: Node = NODE, cookie: Cookie = None,
 ) -> None:  # fmt: skip
-    """Run one party's agent until it is stopped; a line of JSON on stdout after each look at the chain."""
-    from regtest.process import run_party
+    """Make a seed, post a card, register, pay in, sign one deposit, hand the bundles over; without asking anybody."""
+    from btc_l2.cli.signer_desk import outside_of
+    from btc_l2.durable import locked, make_folder
+    from regtest.attendant import Attendant
+    from regtest.board import Board as PublicFolder
+    from regtest.online import take_part
 
-    for seen in run_party(name, _connect(node, cookie), story, data):
-        print(json.dumps(seen), flush=True)
+    chain, tell = _connect(node, cookie), partial(_tell, name)
+    make_folder(home)
+    with locked(home):
+        group = _group(member, operator, guest, steps_log2)
+        me = Attendant.sit_down(chain, home, outside_of(None, home), name, group, PublicFolder(board), tell)
+        take_part(me, coordinator, guest, hand)
 
 
-def prepare_story(
-    story: Story,
-    party: Annotated[list[str], typer.Option(metavar="NAME=DIR", help="A party and its own folder; once for each.")],
+def make_deposit(
+    name: Annotated[str, typer.Argument(help="Own name.")],
+    home: Home, board: Board, member: Members, operator: Operators, guest: Guest = GUEST,
+    steps_log2: StepsLog2 = STEPS_LOG2, node: Node = NODE, cookie: Cookie = None,
+) -> None:  # fmt: skip
+    """Pay a deposit to the policy that all signers have posted, with coins of the faucet; post where it is."""
+    from regtest.board import Board as PublicFolder
+    from regtest.online import deposit_once
+
+    group = _group(member, operator, guest, steps_log2)
+    deposit_once(_connect(node, cookie), home, name, group, PublicFolder(board), partial(_tell, name))
+
+
+def play_operator(
     lie: Annotated[str, typer.Option(help="What the operator lies about; empty: nothing.")] = "",
-    node: Node = _NODE, cookie: Cookie = None,
-    zmq: Annotated[str, typer.Option(help="Where the node announces blocks; default: watchtowers poll.")] = "off",
-) -> None:  # fmt: skip
-    """Set a story up on a node for parties in processes of their own: coins, deposit, presigned graph, files."""
-    from regtest.network import small_plot
-    from regtest.process import DEPOSIT_FOLDER, prepare
-    from regtest.story import Stage
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="As of `watchtower run`.")] = None,
+) -> None:
+    """An operator as a watchtower runs him; he announces what he claims by himself, and may lie about it."""
+    from btc_l2.cli.watchtower import connect_node, resolve_settings, serve
+    from challenger.watchtower.keys import secrets_of
+    from challenger.watchtower.program import load_program
+    from regtest.liar import Liar, publish_claims
 
-    if (story / DEPOSIT_FOLDER).exists():
-        note(f"{story} holds a story already; nothing to do")
-        return
-    folders = {name: Path(folder) for name, _, folder in (text.partition("=") for text in party)}
-    stage = Stage(_connect(node, cookie), small_plot(lie=lie or None), progress=note)
-    unknown = [name for name in folders if name not in stage.cast.secrets]
-    if unknown:
-        raise InvalidInput(f"nobody is called {unknown[0]}; parties are {', '.join(stage.cast.secrets)}")
-    prepare(stage, story, folders, node, str(cookie or ""), zmq)
+    found = resolve_settings(config, {})
+    if found.settings.network != "regtest":
+        raise Refused(f"claiming without asking a person is for regtest, not for {found.settings.network}; "
+                      "use `btc-l2 watchtower`")  # fmt: skip
+    program_of = Liar(lie) if lie else load_program
+    chain = connect_node(found)
+    for path in publish_claims(found.orders(), secrets_of(found), program_of):
+        _tell(found.settings.party, "announced", path=str(path), lie=lie)
+    serve(found, chain, program_of=program_of)
 
 
 def mine_blocks(
     every: Annotated[float, typer.Option(help="Seconds between two blocks.")] = 3.0,
     blocks: Annotated[int, typer.Option(help="End after so many; 0: never.")] = 0,
-    node: Node = _NODE, cookie: Cookie = None,
+    node: Node = NODE, cookie: Cookie = None,
 ) -> None:  # fmt: skip
     """Mine on a node, with pauses in which parties act."""
     import time
@@ -73,11 +106,27 @@ def mine_blocks(
     chain, left = _connect(node, cookie), blocks
     while True:
         chain.mine()
-        print(json.dumps({"height": chain.tip().height}), flush=True)
+        _tell("miner", "block", height=chain.tip().height)
         left -= 1
         if left == 0:
             return
         time.sleep(every)
+
+
+def _tell(name: str, event: str, **facts: Any) -> None:
+    print(json.dumps({"party": name, "event": event, **facts}), flush=True)
+
+
+def _group(members: list[str], operators: list[str], guest: str, steps_log2: int) -> Group:
+    from btc_l2.guests import find_guest
+    from btc_l2.translation import use_cached_tier
+    from regtest.enrolment import Group
+    from regtest.plot import arities_for
+    from taproot.terms import Terms
+
+    about = find_guest(guest)
+    use_cached_tier(about)
+    return Group(tuple(members), tuple(operators), about, Terms(arities=arities_for(steps_log2)))
 
 
 def _connect(node: str, cookie: Path | None) -> RpcChain:
@@ -85,5 +134,5 @@ def _connect(node: str, cookie: Path | None) -> RpcChain:
 
     host, _, port = node.rpartition(":")
     if not host or not port.isdigit():
-        raise InvalidInput(f"--node {node} is no HOST:PORT; give for example {_NODE}")
+        raise InvalidInput(f"--node {node} is no HOST:PORT; give for example {NODE}")
     return connect("regtest", host=host, port=int(port), cookie=cookie)

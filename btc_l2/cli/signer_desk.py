@@ -15,30 +15,18 @@ from pathlib import Path
 
 from btc_l2.cli.output import note
 from btc_l2.durable import make_folder, replace_file
-from challenger.commit import GameId, public_keys
-from challenger.games import GameLibrary
+from challenger.games import GameLibrary, craft_of
 from challenger.keystore import KeySet, open_keystore, read_private
-from challenger.presign.ceremony.agreement import Craft
 from challenger.presign.ceremony.ceremony import Ceremony
 from challenger.presign.ceremony.contribution import Contribution
 from challenger.presign.ceremony.nonces import check_outside
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import KEYSTORE, POLICY, Files, find_ceremony, read_document
-from taproot.connectors.turn import Role
 from taproot.errors import InvalidInput, Refused, Unavailable
-from taproot.terms import Terms
 
 LEAST_ACCEPTED = 8  # digits of a digest that stand for a person's yes
-_library = GameLibrary()
-
-
-def game_keys(seed: bytes, game: GameId, role: Role, terms: Terms) -> dict[str, bytes]:
-    """One-time public keys of the game about the machine."""
-    return public_keys(seed, game, role, terms.arities, terms.digest)
-
-
-CRAFT = Craft(game_keys, _library.scripts)
+CRAFT = craft_of(GameLibrary())
 
 
 def home_of(given: Path | None) -> Path:

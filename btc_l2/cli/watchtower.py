@@ -16,6 +16,7 @@ from taproot.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from btc_l2.chain.rpc import RpcChain
+    from challenger.watchtower.case import ProgramOf
     from challenger.watchtower.settings import Resolved
     from challenger.watchtower.tower import Tower
 
@@ -43,16 +44,20 @@ def run_tower(
     rounds: Annotated[int | None, typer.Option(help="End after so many looks; default: never.")] = None,
 ) -> None:  # fmt: skip
     """Follow the node and act, until SIGTERM; the log goes to stderr, pages to the loopback interface."""
+    flags = {"party": party, "key_file": key_file, "deposits": deposits, "state": state, "node_port": node_port,
+             "node_cookie": node_cookie, "http_port": http_port, "poll": poll, "dry_run": dry_run}  # fmt: skip
+    found = resolve_settings(config, flags)
+    serve(found, connect_node(found), rounds)
+
+
+def serve(found: Resolved, chain: RpcChain, rounds: int | None = None, program_of: ProgramOf | None = None) -> None:
+    """The daemon's life on a node; `program_of` reads a deposit's program otherwise than the product does (tests)."""
     from challenger.watchtower.daemon import run, run_locked
     from challenger.watchtower.notice import Notices
     from challenger.watchtower.structured import start_log
 
-    flags = {"party": party, "key_file": key_file, "deposits": deposits, "state": state, "node_port": node_port,
-             "node_cookie": node_cookie, "http_port": http_port, "poll": poll, "dry_run": dry_run}  # fmt: skip
-    found = _resolve(config, flags)
     s, orders = found.settings, found.orders()
     start_log(s.log)
-    chain = _connect(found)
     source = chain.block_source() if s.zmq == "auto" else None if s.zmq == "off" else s.zmq
     http = (s.http_host, s.http_port) if s.http_port else None
 
@@ -60,7 +65,10 @@ def run_tower(
         if port:
             note(f"pages: http://{s.http_host}:{port}/metrics, /healthz, /status")
 
-    run_locked(orders, lambda: run(lambda: _tower(found, chain), Notices(source), s.poll, http, started, rounds))
+    def make_tower() -> Tower:
+        return _tower(found, chain, program_of)
+
+    run_locked(orders, lambda: run(make_tower, Notices(source), s.poll, http, started, rounds))
 
 
 @app.command("check")
@@ -71,10 +79,10 @@ def check_tower(config: Config = None, as_json: AsJson = False) -> None:
     from btc_l2.durable import make_folder
     from taproot.address import encode_address
 
-    found = _resolve(config, {})
+    found = resolve_settings(config, {})
     orders = replace(found.orders(), dry_run=True)
     make_folder(orders.state)
-    chain = _connect(found)
+    chain = connect_node(found)
     tower = _tower(found, chain)
     try:
         tower.add_deposits()
@@ -102,17 +110,17 @@ def announce_claim(
     from challenger.games import IMAGE_ROOT
     from challenger.presign.bundle import read_proposal
     from challenger.watchtower.announcement import CLAIM_BYTES, announce
-    from challenger.watchtower.keys import read_secrets
+    from challenger.watchtower.keys import secrets_of
     from challenger.watchtower.place import find_place
     from challenger.watchtower.program import load_program
 
-    found = _resolve(config, {})
+    found = resolve_settings(config, {})
     orders, s = found.orders(), found.settings
     place = find_place(orders.deposits, deposit)
     proposal = read_proposal(place.path)
     if proposal.parties.operator.name != s.party:
         raise InvalidInput(f"{s.party} is not the operator of {deposit}; {proposal.parties.operator.name} announces")
-    secrets = read_secrets(found.path(s.key_file), found.path(s.passphrase_file) if s.passphrase_file else None)
+    secrets = secrets_of(found)
     program = load_program(place.folder, proposal.constants[IMAGE_ROOT])
     prover = program.truth(parse_bytes(claim, "claim").ljust(CLAIM_BYTES, b"\0"), proposal.terms.steps)
     announced = announce(prover, proposal, secrets.key)
@@ -128,7 +136,7 @@ def show_status(config: Config = None, as_json: AsJson = False) -> None:
     import http.client
     import json
 
-    s = _resolve(config, {}).settings
+    s = resolve_settings(config, {}).settings
     connection = http.client.HTTPConnection(s.http_host, s.http_port, timeout=10)
     try:
         connection.request("GET", "/status")
@@ -146,7 +154,7 @@ def show_status(config: Config = None, as_json: AsJson = False) -> None:
 @app.command("settings")
 def show_settings(config: Config = None, as_json: AsJson = False) -> None:
     """Every setting, its value, where it comes from."""
-    found = _resolve(config, {})
+    found = resolve_settings(config, {})
     rows = [(name, str(value), found.origins[name]) for name, value in asdict(found.settings).items()]
     print_rows(("setting", "value", "origin"), rows, as_json)
 
@@ -169,14 +177,16 @@ def show_fees(
     print_rows(("what", "paid by", "sat", "vB", "sat/vB"), rows, as_json)
 
 
-def _resolve(config: Path | None, flags: dict[str, Any]) -> Resolved:
+def resolve_settings(config: Path | None, flags: dict[str, Any]) -> Resolved:
+    """Flags, environment, the file that is named or lies here, defaults."""
     from challenger.watchtower.settings import resolve
 
     file = config or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.exists() else None)
     return resolve(file, flags)
 
 
-def _connect(found: Resolved) -> RpcChain:
+def connect_node(found: Resolved) -> RpcChain:
+    """The node of the settings."""
     from btc_l2.chain.rpc import connect
 
     s = found.settings
@@ -189,10 +199,9 @@ def _connect(found: Resolved) -> RpcChain:
     )  # fmt: skip
 
 
-def _tower(found: Resolved, chain: RpcChain) -> Tower:
-    from challenger.watchtower.keys import read_secrets
+def _tower(found: Resolved, chain: RpcChain, program_of: ProgramOf | None = None) -> Tower:
+    from challenger.watchtower.keys import secrets_of
+    from challenger.watchtower.program import load_program
     from challenger.watchtower.tower import Tower
 
-    s = found.settings
-    passphrase = found.path(s.passphrase_file) if s.passphrase_file else None
-    return Tower(chain, found.orders(), read_secrets(found.path(s.key_file), passphrase))
+    return Tower(chain, found.orders(), secrets_of(found), program_of=program_of or load_program)

@@ -10,8 +10,15 @@ from pathlib import Path
 
 from challenger.agents.player import Secrets
 from challenger.keystore import open_keystore, read_private
+from challenger.watchtower.settings import Resolved
 from taproot.errors import InvalidInput, Unavailable
 from taproot.keys import SecretKey
+
+
+def secrets_of(found: Resolved) -> Secrets:
+    """Those that the settings name; raises as `read_secrets`."""
+    s = found.settings
+    return read_secrets(found.path(s.key_file), found.path(s.passphrase_file) if s.passphrase_file else None)
 
 
 def read_secrets(path: Path, passphrase_file: Path | None) -> Secrets:

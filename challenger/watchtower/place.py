@@ -74,7 +74,7 @@ class Place:
         if (self.folder / MANIFEST).exists():
             named, here = read_manifest(self.folder)["operators"], {p.operator for p in list_folder(self.folder)}
             if missing := sorted(set(named) - here):
-                raise VerificationFailed(f"{self.folder} lacks {missing[0]}{SUFFIX} of its manifest; copy the whole folder")
+                raise VerificationFailed(f"{self.folder} lacks {missing[0]}{SUFFIX} of its manifest; copy all of it")
         elif CEREMONY in read_proposal(self.path).constants or len(list_folder(self.folder)) > 1:
             raise VerificationFailed(f"{self.folder} has no {MANIFEST}; copy all that `signer combine` has written")
 

@@ -41,6 +41,7 @@ class Group:
     names: tuple[str, ...]
     operators: int = 1
     terms: dict[str, object] = field(default_factory=lambda: dict(TERMS))
+    program: tuple[str, ...] = ("--image-root", "22" * 32)
 
     @property
     def stick(self) -> Path:
@@ -71,8 +72,8 @@ class Group:
         (self.folder / "terms.json").write_text(json.dumps(self.terms))
         cards = [part for name in self.names for part in ("--card", self.folder / f"{name}.card")]
         operators = [part for name in self.names[: self.operators] for part in ("--operator", name)]
-        program = ["--image-root", "22" * 32, "--terms", self.folder / "terms.json"]
-        done = self.call("signer", "draft", *cards, *operators, *program, "--out", self.folder / "policy.json")
+        about = [*self.program, "--terms", self.folder / "terms.json"]
+        done = self.call("signer", "draft", *cards, *operators, *about, "--out", self.folder / "policy.json")
         assert done.code == 0, done.stderr
         for name in self.names:
             self.register(name)
