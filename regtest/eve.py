@@ -31,9 +31,10 @@ class Eve:
 
     def __init__(self, chain: Chain, plot: Plot, progress: Progress, workshop: Workshop, challengers: int = 2) -> None:
         self.chain, self.plot, self.progress = chain, plot, progress
-        self.began = time.perf_counter()
+        self.workshop, self.began = workshop, time.perf_counter()
         (ground,) = lay_ground(chain, plot, progress, challengers)
-        self.cast, self.wallets, self.ledger, self.start = ground.cast, ground.wallets, ground.ledger, ground.start
+        purses = ground.purses
+        self.cast, self.wallets, self.ledger, self.start = purses.cast, purses.wallets, purses.ledger, purses.start
         self.proposal = self._propose(ground.funding)
         progress("building the leaves of all games")
         self.scripts = {name: game.scripts for name, game in workshop.games(self.proposal).items()}

@@ -22,30 +22,42 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """`ledger` began before anything was locked; `start`: the first block that can hold something of the story."""
+class Purses:
+    """`ledger` begins with nothing but these wallets; `start`: the first block that can hold something of the story."""
 
     cast: Cast
     wallets: Mapping[str, Wallet]
     ledger: Ledger
     start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What one deposit stands on."""
+
+    purses: Purses
     funding: Funding
+
+
+def fill_purses(chain: Chain, plot: Plot, progress: Progress, challengers: int = 2, deposits: int = 1) -> Purses:
+    """Coins for everybody who takes part; nothing is locked yet."""
+    cast = make_cast(plot.key_seed, challengers)
+    progress("funding wallets")
+    wallets = fund_wallets(chain, cast, plot.terms, deposits)
+    ledger = Ledger(chain, {w.script_pubkey: name for name, w in wallets.items()})
+    return Purses(cast, wallets, ledger, chain.tip().height + 1)
 
 
 def lay_ground(
     chain: Chain, plot: Plot, progress: Progress, challengers: int = 2, deposits: int = 1
 ) -> tuple[Ground, ...]:
-    """One for each deposit. All of them share cast, wallets, ledger, stakes, bonds; everything is confirmed."""
-    cast, terms = make_cast(plot.key_seed, challengers), plot.terms
-    progress("funding wallets")
-    wallets = fund_wallets(chain, cast, terms, deposits)
-    ledger = Ledger(chain, {w.script_pubkey: name for name, w in wallets.items()})
-    start = chain.tip().height + 1
+    """One for each deposit. All of them share purses, stakes, bonds; everything is confirmed."""
+    purses = fill_purses(chain, plot, progress, challengers, deposits)
     progress("locking deposit, stake, bonds, ticket")
-    contract = Contract.make(terms, cast.parties)
-    first = lock_standing(chain, contract, wallets)
-    fundings = [first, *(_lock_another(chain, contract, wallets, first) for _ in range(1, deposits))]
-    return tuple(Ground(cast, wallets, ledger, start, funding) for funding in fundings)
+    contract = Contract.make(plot.terms, purses.cast.parties)
+    first = lock_standing(chain, contract, purses.wallets)
+    others = [_lock_another(chain, contract, purses.wallets, first) for _ in range(1, deposits)]
+    return tuple(Ground(purses, funding) for funding in (first, *others))
 
 
 def _lock_another(chain: Chain, contract: Contract, wallets: Mapping[str, Wallet], first: Funding) -> Funding:

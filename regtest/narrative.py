@@ -64,6 +64,8 @@ class Narrator:
         reason = "without a reason" if by in plot.objectors else f"the program ends otherwise when {by} runs it"
         return {
             Kind.CONFIRM: f"moves the deposit of {btc(terms.deposit)} into the vault of all signers",
+            Kind.LEAVE: f"announces that a stake or bond leaves: it still answers for {terms.exit_delay:,} blocks",
+            Kind.EXIT: "takes back what has left",
             Kind.KICKOFF: f"claims a result of {plot.guest.name} and with it the deposit, to be paid in "
             f"{terms.challenge_delay} blocks unless somebody objects",
             Kind.FAN: "opens a gate for each challenger",

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
 from challenger.agents.view import UNKNOWN
 from regtest.books import Books
@@ -20,7 +19,7 @@ from regtest.story import Ending, Sent, Stage
 from taproot.connectors.stake import bond_name, stake_name
 from taproot.errors import VerificationFailed
 from taproot.presigned import Graph, Kind
-from taproot.tx import Transaction, TxOut
+from taproot.tx import OutPoint, Transaction, TxOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Outcome:
     """`verdict`: one sentence; `remarks`: what a person should have seen besides the transactions."""
 
     verdict: str
-    outcome: str  # paid, disproved, timeout, refunded, cancelled
+    outcome: str  # paid, disproved, timeout, refunded, cancelled, swapped
     winner: str
     leaf: str | None
     sent: tuple[Sent, ...]
@@ -39,7 +38,6 @@ class Outcome:
     first_false_step: int | None
     seconds: float
     remarks: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def expect(holds: bool, what: str) -> None:
@@ -94,6 +92,50 @@ def conclude_early(
     )  # fmt: skip
 
 
+def conclude_together(
+    stages: Mapping[str, Stage], deciding: str, verdict: str, remarks: Sequence[str] = (), others: Sequence[Sent] = (),
+) -> Outcome:  # fmt: skip
+    """The outcome of stages on one ground, as the one that is `deciding` ended, whose vault may still hold coins.
+
+    The stages' names go before those of their transactions. `others`: confirmed ones that spend outputs of the graphs.
+    """
+    main, sent, prevouts, own = stages[deciding], list(others), dict[bytes, tuple[TxOut, ...]](), dict[OutPoint, str]()
+    outputs: dict[OutPoint, TxOut] = {}
+    for name, stage in stages.items():
+        graph = stage.bundle.graph
+        stage.observe()
+        sent += [replace(stage.sent(c), name=f"{name}: {c.name}") for c in stage.view.by_name.values()]
+        prevouts |= {c.tx.txid: graph.planned(c.name).prevouts for c in stage.view.by_name.values()}
+        outputs |= {graph.outpoints[output]: graph.outputs[output].tx_out for output in graph.outputs}
+        own |= _standing(stage, graph)
+    prevouts |= {s.tx.txid: tuple(outputs[i.prevout] for i in s.tx.inputs) for s in others}
+    ending = main.end()
+    vault, by = main.bundle.graph.outpoints["vault"], {s.tx.txid: s.by for s in sent}
+    return _balanced(
+        Outcome(
+            verdict=verdict, outcome=ending.outcome, winner=ending.winner, leaf=ending.leaf,
+            sent=tuple(sorted(sent, key=lambda s: (s.height, s.name))), prevouts=prevouts,
+            books=main.ledger.close(own, vault, by), plot=main.plot, steps=ending.steps,
+            first_false_step=ending.first_false_step, remarks=tuple(remarks),
+            seconds=time.perf_counter() - min(stage.began for stage in stages.values()),
+        )
+    )  # fmt: skip
+
+
+def conclude_plain(
+    outcome: str, winner: str, verdict: str, plot: Plot, books: Books, began: float, remarks: Sequence[str],
+    sent: Mapping[Sent, tuple[TxOut, ...]],
+) -> Outcome:  # fmt: skip
+    """The outcome of a story without a graph: `sent` with the outputs that each transaction spends."""
+    return _balanced(
+        Outcome(
+            verdict=verdict, outcome=outcome, winner=winner, leaf=None, sent=tuple(sent),
+            prevouts={s.tx.txid: spends for s, spends in sent.items()}, books=books, plot=plot, steps=0,
+            first_false_step=None, seconds=time.perf_counter() - began, remarks=tuple(remarks),
+        )
+    )  # fmt: skip
+
+
 def _leaf(scene: Eve | Stage, graph: Graph) -> str | None:
     spent = scene.view.spent.get("deposit")
     refunded = spent is not None and spent.name != UNKNOWN and graph.planned(spent.name).kind is Kind.REFUND
@@ -104,7 +146,7 @@ def _player(scene: Eve | Stage, graph: Graph, name: str) -> str:
     return scene.sent_by.get(name, graph.planned(name).by)
 
 
-def _standing(scene: Eve | Stage, graph: Graph) -> dict[Any, str]:
+def _standing(scene: Eve | Stage, graph: Graph) -> dict[OutPoint, str]:
     """What each party can still get back by itself."""
     owners = {stake_name(k): OPERATOR for k in range(len(scene.plot.terms.stakes))}
     owners |= {"ticket": OPERATOR, "deposit": DEPOSITOR}

@@ -73,9 +73,8 @@ def tell(document: Mapping[str, Any]) -> str:
         f"{'miners':<8} {_signed(books['fees'])}",
         f"{'dead':<8} {_signed(books['dead'])}  outputs that nobody will spend",
         "",
-        f"{document['guest']}: {document['steps']:,} steps, {document['rounds']} rounds of search; "
-        f"{len(rows)} transactions, {document['total_vbytes']:,} vbytes, each accepted by {document['judge']}; "
-        f"{document['seconds']} s",
+        f"{_run(document)}{len(rows)} transactions, {document['total_vbytes']:,} vbytes, each accepted by "
+        f"{document['judge']}; {document['seconds']} s",
     ]
     return "\n".join(lines)
 
@@ -92,6 +91,13 @@ def _row(sent: Sent) -> Document:
     }
 
 
+def _run(document: Mapping[str, Any]) -> str:
+    """What was claimed, if anything was."""
+    if not document["steps"]:
+        return ""
+    return f"{document['guest']}: {document['steps']:,} steps, {document['rounds']} rounds of search; "
+
+
 def _account(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> str:
     return f"{name:<8} {_signed(row['change'])}  {_meaning(name, row, document)}"
 
@@ -102,25 +108,35 @@ def _signed(sats: int) -> str:
 
 def _meaning(name: str, row: Mapping[str, int], document: Mapping[str, Any]) -> str:
     """Why a balance changed, in words."""
-    fees, deposit = f"{row['fees']:,} sat of fees", document["deposit"]
+    fees = f"{row['fees']:,} sat of fees"
+    if not row["change"]:
+        return "did nothing on chain"
+    if document["outcome"] == "swapped":
+        return f"{'user: sold' if name == DEPOSITOR else 'operator: bought'} L2 coins; {fees}"
     if name == DEPOSITOR:
-        if document["outcome"] in ("refunded", "cancelled"):
-            return f"depositor: has the deposit of {btc(deposit)} back; {fees}"
-        return f"depositor: paid in {btc(deposit)}, holds as many coins on L2; {fees}"
+        return _depositor(row, document, fees)
     if name == OPERATOR:
         return _operator(row, document, fees)
-    if name == document["winner"] and document["outcome"] != "paid":
+    if row["change"] > 0:
         return f"challenger: part of the operator's stake; {fees}"
     if row["change"] < -row["fees"]:
         return f"challenger: lost the penalty for a challenge that came to nothing; {fees}"
-    return f"{fees}" if row["fees"] else "did nothing on chain"
+    return fees
+
+
+def _depositor(row: Mapping[str, int], document: Mapping[str, Any], fees: str) -> str:
+    if document["outcome"] in ("refunded", "cancelled"):
+        return f"depositor: has the deposit of {btc(document['deposit'])} back; {fees}"
+    paid = btc(-row["change"] - row["fees"])
+    return f"depositor: paid in {paid}, holds as many coins on L2; {fees}"
 
 
 def _operator(row: Mapping[str, int], document: Mapping[str, Any], fees: str) -> str:
     if document["outcome"] in ("refunded", "cancelled"):
         return f"operator: claimed nothing; {fees}"
     if document["outcome"] != "paid":
-        return f"operator: lost stake and ticket, the deposit stays where it is; {fees}"
+        paid = "; another claim was paid" if row["change"] > 0 else ", the deposit stays where it is"
+        return f"operator: lost stake and ticket{paid}; {fees}"
     profit = row["change"] - document["deposit"]
     bought = f"operator: {btc(document['deposit'])} is the deposit, bought with as many L2 coins"
     return f"{bought}; beside it {profit:+,} sat, {fees}"

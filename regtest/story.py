@@ -92,7 +92,8 @@ class Stage:
         self.image = plot.guest.load_image(plot.statement)
         self.blobs = plot.guest.blobs()
         ground = ground or lay_ground(chain, plot, progress, challengers)[0]
-        self.cast, self.wallets, self.ledger, self.start = ground.cast, ground.wallets, ground.ledger, ground.start
+        self.purses = purses = ground.purses
+        self.cast, self.wallets, self.ledger, self.start = purses.cast, purses.wallets, purses.ledger, purses.start
         self.prover = self._timed("execution", self._make_prover)
         self.is_false = self._judge()
         self.bundle = self._sign(ground.funding)
@@ -166,10 +167,14 @@ class Stage:
 
     def tick(self) -> None:
         """Every agent acts once, then a block is mined."""
+        self.act()
+        self.mine()
+
+    def act(self) -> None:
+        """Every agent looks at the chain once and sends what is due."""
         for player in self.players:
             for name in player.tick():
                 self.sent_by.setdefault(name, player.name)
-        self.mine()
 
     def mine(self) -> None:
         """A block, and what it brought of the story."""
@@ -217,7 +222,7 @@ class Stage:
             leaf=find_leaf(self.bundle.graph, last) if killed else None,
             steps=self.prover.trace.steps,
             first_false_step=self._found_step(winner) if outcome == "disproved" else None,
-            sent=[self._sent(c) for c in sorted(self.view.by_name.values(), key=lambda c: (c.height, c.name))],
+            sent=[self.sent(c) for c in sorted(self.view.by_name.values(), key=lambda c: (c.height, c.name))],
             books=self._close_books(),
             bundle=self.bundle,
             seconds=time.perf_counter() - self.began,
@@ -228,7 +233,8 @@ class Stage:
         tracked = Tracker(self.view, self.games[challenger]).track()
         return None if tracked is None else tracked.state.step_index()
 
-    def _sent(self, seen: Confirmed) -> Sent:
+    def sent(self, seen: Confirmed) -> Sent:
+        """A confirmed transaction with who sent it and why."""
         return Sent(seen.name, seen.tx, seen.height, self._player(seen.name), self.told.get(seen.name, ""))
 
     def _player(self, name: str) -> str:

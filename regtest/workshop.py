@@ -14,6 +14,7 @@ from challenger.presign.bundle import Bundle
 from challenger.presign.proposal import Proposal
 from challenger.presign.session import presign
 from challenger.turns import Game
+from taproot.connectors.turn import GameScripts
 from taproot.keys import SecretKey
 
 TruthOf = Callable[[bytes], TraceProver]
@@ -30,6 +31,10 @@ class Workshop:
     def games(self, proposal: Proposal) -> dict[str, Game]:
         """The games of a proposal by challenger."""
         return self._library.games(proposal)
+
+    def scripts(self, proposal: Proposal) -> Mapping[str, GameScripts]:
+        """What a graph needs of them."""
+        return self._library.scripts(proposal)
 
     def presign(self, proposal: Proposal, secrets: Mapping[str, SecretKey]) -> Bundle:
         """The signing ceremony, once per proposal."""

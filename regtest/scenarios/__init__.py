@@ -23,12 +23,16 @@ NAMES = (
     "operator_silent",
     "challenger_silent",
     "five_challengers",
+    "several_claims",
     "reorg",
     "fee_spike",
     "crash",
     "signer_offline",
+    "signer_restarts",
     "cooperative_payout",
     "cooperative_cancel",
+    "refresh",
+    "swap",
 )
 
 

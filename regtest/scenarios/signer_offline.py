@@ -1,56 +1,53 @@
-"""Carol's signer goes away at each point of the ceremony in turn; no vault comes to be, and Dora takes her coins back.
+"""Carol's signer goes away at each round of the ceremony in turn, and for good at the last; Dora takes her coins back.
 
-`confirm` is signed last, by all, so a ceremony that stops anywhere leaves the deposit where only Dora can move it. When
-Carol is there again, the ceremony starts anew with fresh nonces and succeeds; Dora has not waited for that.
+`confirm` is signed last, by all, so a ceremony that stops anywhere leaves the deposit where only Dora can move it. The
+others are told who is missing; nobody of them can go on without her, and nobody loses more than fees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from pathlib import Path
 
-from challenger.presign.session import run_ceremony
-from challenger.presign.signer import Signer
-from regtest.eve import Eve
+from challenger.presign.ceremony.contribution import Round
+from regtest.ceremony import DEADLINE, Table
 from regtest.network import Network, small_plot
 from regtest.outcome import Outcome, conclude_early, expect
 from regtest.party import DEPOSITOR
-from regtest.trouble import Offline
-from taproot.errors import Unavailable
+from taproot.errors import TimedOut, Unavailable
 
 ABSENT = "carol"
+ROUNDS = (Round.KEYS, Round.NONCES, Round.PARTIALS, Round.CONFIRM_NONCES, Round.CONFIRM_PARTIALS)
 
 
 def play(network: Network) -> Outcome:
-    """As many broken ceremonies as there are calls to a signer, then a whole one, then the refund."""
-    eve = network.eve(small_plot())
-    calls = list(Offline.CALLS)
-    for at, call in enumerate(calls):
-        signers = [Offline(s, at) if s.name == ABSENT else s for s in make_signers(eve)]
-        try:
-            run_ceremony(eve.graph, signers)
-            stopped = ""
-        except Unavailable as error:
-            stopped = str(error)
-        expect(ABSENT in stopped, f"the ceremony went on without an answer to {call}")
-        network.progress(f"ceremony stopped: {stopped}")
-    eve.graph.verify(run_ceremony(eve.graph, make_signers(eve)))
+    """She comes back after each round, but not after the last one."""
+    eve = network.eve(small_plot(), challengers=3)
+    refund = eve.make_refund()
     eve.chain.mine(eve.plot.terms.refund_delay - 1)
-    eve.chain.broadcast(eve.make_refund())
+    with tempfile.TemporaryDirectory(prefix="btcl2-ceremony-") as scratch:
+        table = Table(eve, Path(scratch))
+        others = [name for name in table.desks if name != ABSENT]
+        for round_ in ROUNDS:
+            table.pass_on(table.make(round_, others))
+            for name in others:
+                missing = table.seat(name).missing()
+                expect(missing is not None and missing[::2] == (round_, [ABSENT]), f"{name} waits for {missing}")
+            eve.chain.check(refund)
+            network.progress(f"{round_.value}: {ABSENT} is away, the others wait, the refund is valid")
+            if round_ is not ROUNDS[-1]:
+                table.come_back(ABSENT, round_)
+        expect(ABSENT in table.complaint(others[0], Unavailable), "somebody has all signatures")
+        table.now = DEADLINE + 1
+        late = table.complaint(others[0], TimedOut)
+    expect(ABSENT in late, "nobody is told why the ceremony ended")
+    eve.chain.broadcast(refund)
     eve.chain.mine()
     outcome = conclude_early(
         eve, "refunded", DEPOSITOR, "Wherever the signer was missing, Dora could take her deposit back.",
-        [f"The ceremony was broken off at: {', '.join(calls)}.", "With the signer back it succeeded, fresh nonces."],
-        {"refund": "dora takes her deposit back: the ceremony was never finished in time"},
+        [f"Away at each of: {', '.join(r.value for r in ROUNDS)}.", f"What the others were told: {late}."],
+        {"refund": "dora takes her deposit back: the ceremony was not finished in time"},
     )  # fmt: skip
     lost = [name for name, account in outcome.books.accounts.items() if account.change != -account.fees]
     expect(not lost, f"{', '.join(lost)} lost more than fees")
     return outcome
-
-
-def make_signers(eve: Eve) -> Sequence[Signer]:
-    """Fresh signers, in the order of the n-of-n key; each builds the graph himself."""
-    own = {eve.cast.parties.operator.name: {j: keys.operator for j, keys in eve.proposal.one_time.items()}}
-    own |= {j: {j: keys.challenger} for j, keys in eve.proposal.one_time.items()}
-    secrets = eve.cast.keys()
-    names = eve.graph.contract.aggregate.parties
-    return [Signer(n, secrets[n], eve.proposal, eve.build_games, own.get(n, {})) for n in names]
