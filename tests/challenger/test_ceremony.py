@@ -335,7 +335,7 @@ def test_a_manifest_binds_the_bundles(tmp_path: Path) -> None:
     write_folder(folder, seat.plan, make_bundles(seat.proposals(), seat.graphs(), found))
     bundles = {name: (folder / f"{name}.bundle").read_bytes() for name in ("alice", "bob")}
     (folder / "alice.bundle").write_bytes(bundles["bob"])
-    with pytest.raises(VerificationFailed, match="not the bundle that the manifest names"):
+    with pytest.raises(VerificationFailed, match="not the one that the manifest names"):
         verify_folder(folder, build_toy_games)
     (folder / "alice.bundle").write_bytes(bundles["alice"][:-1])
     with pytest.raises(VerificationFailed, match="digest does not fit"):

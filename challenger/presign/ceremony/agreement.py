@@ -163,10 +163,13 @@ def own_keys(plan: Plan, craft: Craft, seed: bytes, name: str) -> dict[tuple[str
     """One-time public keys of a member by (operator, challenger)."""
     terms = plan.terms
     made = {}
-    for operator, challenger in _games_of(plan.policy, name):
-        role = Role.OPERATOR if operator == name else Role.CHALLENGER
-        made[operator, challenger] = craft.public_keys(seed, GameId(plan.domain, operator, challenger), role, terms)
+    for game in _games_of(plan.policy, name):
+        made[game] = craft.public_keys(seed, GameId(plan.domain, *game), _role_of(name, game), terms)
     return made
+
+
+def _role_of(name: str, game: tuple[str, str]) -> Role:
+    return Role.OPERATOR if name == game[0] else Role.CHALLENGER
 
 
 def encode_games(games: Mapping[tuple[str, str], Keys]) -> dict[str, dict[str, str]]:
@@ -184,10 +187,20 @@ def check_keys(plan: Plan, craft: Craft, given: Contribution) -> None:
         _check_outpoints(plan.policy, given.sender, outpoints)
     except (KeyError, TypeError, ValueError, AttributeError, BtcL2Error) as error:
         raise Misbehaviour(given.sender, f"his keys are not understood: {error}") from error
-    wanted = own_keys(plan, craft, bytes(32), given.sender)
-    shape = {game: {name: len(key) for name, key in made.items()} for game, made in keys.items()}
-    if shape != {game: {name: len(key) for name, key in made.items()} for game, made in wanted.items()}:
+    if {game: _sizes(made) for game, made in keys.items()} != _wanted_sizes(plan, craft, given.sender):
         raise Misbehaviour(given.sender, "one-time keys of wrong games, names or sizes")
+
+
+def _wanted_sizes(plan: Plan, craft: Craft, name: str) -> dict[tuple[str, str], dict[str, int]]:
+    """Sizes of a member's one-time keys; they depend on his part in a game alone, so one game of each kind is made."""
+    games = {game: _role_of(name, game) for game in _games_of(plan.policy, name)}
+    nobody = GameId("", "", "")
+    sizes = {role: _sizes(craft.public_keys(bytes(32), nobody, role, plan.terms)) for role in {*games.values()}}
+    return {game: sizes[role] for game, role in games.items()}
+
+
+def _sizes(keys: Keys) -> dict[str, int]:
+    return {name: len(key) for name, key in keys.items()}
 
 
 def make_proposals(plan: Plan, given: Mapping[str, Contribution]) -> dict[str, Proposal]:

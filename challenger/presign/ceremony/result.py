@@ -26,6 +26,7 @@ from taproot.presigned import Kind
 
 FORMAT = "btc-l2 bundles 1"
 MANIFEST, SUFFIX = "manifest.json", ".bundle"
+_TEXTS = ("ceremony", "policy", "deposit", "domain", "agreed")
 
 
 def make_bundles(
@@ -92,7 +93,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise VerificationFailed(f"{folder / MANIFEST} is not of format {FORMAT!r}")
     if manifest.get("digest") != _digest(manifest).hex():
         raise VerificationFailed(f"{folder / MANIFEST} was changed: its digest does not fit")
+    if not _is_understood(manifest):
+        raise VerificationFailed(f"{folder / MANIFEST} lacks a field, or one is of another kind; get the bundles again")
     return manifest
+
+
+def _is_understood(manifest: Mapping[str, Any]) -> bool:
+    """Whether every field is there that is looked at, and the operators' names are those of files in the folder."""
+    rows = manifest.get("operators")
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        return False
+    return all(isinstance(manifest.get(name), str) for name in _TEXTS) and all(Path(name).name == name for name in rows)
 
 
 def _manifest(plan: Plan, bundles: Mapping[str, Bundle], contents: Mapping[str, bytes]) -> dict[str, Any]:

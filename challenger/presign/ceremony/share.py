@@ -9,7 +9,8 @@ Making, checking and joining of shares; each check names the party at fault. doc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from challenger.keystore import KeySet
 from challenger.presign.ceremony.contribution import Contribution, unpack
@@ -45,17 +46,24 @@ def check_nonces(given: Contribution, count: int, cosigners: Cosigners) -> None:
 
 
 def join_nonces(given: Given, count: int, cosigners: Cosigners) -> list[bytes]:
-    """The aggregated nonce of each message, empty where all are plain. Raises Misbehaviour as `check_nonces`."""
-    rows = {name: _nonces_of(given[name], count, cosigners) for name in cosigners.aggregated}
-    return [cosigners.join_nonces({name: row[k] for name, row in rows.items()}) for k in range(count)]
+    """The aggregated nonce of each message, empty where all are plain; everybody's nonces are checked on the way.
+
+    Raises Misbehaviour as `check_nonces`.
+    """
+    rows = {name: _nonces_of(given[name], count, cosigners) for name in cosigners.names}
+    return [cosigners.join_nonces({n: rows[n][k] for n in cosigners.aggregated}) for k in range(count)]
 
 
-def join_shares(messages: Sequence[bytes], nonces: Given, shares: Given, cosigners: Cosigners) -> dict[bytes, bytes]:
-    """The presigned signature of each message. Raises Misbehaviour naming the first party whose share is wrong."""
+def join_shares(
+    messages: Sequence[bytes], nonces: Given, joined: Sequence[bytes], shares: Given, cosigners: Cosigners
+) -> dict[bytes, bytes]:
+    """The presigned signature of each message; `joined` as `join_nonces` makes it of the nonces.
+
+    Raises Misbehaviour naming the first party whose share is wrong.
+    """
     count = len(messages)
     own = {name: _nonces_of(nonces[name], count, cosigners) for name in cosigners.aggregated}
     rows = {name: _shares_of(shares[name], count, cosigners) for name in cosigners.names}
-    joined = join_nonces(nonces, count, cosigners)
     made = {}
     for k, message in enumerate(messages):
         parts = {name: row[k] for name, row in rows.items()}
@@ -91,13 +99,19 @@ def _shares_of(given: Contribution, count: int, cosigners: Cosigners) -> list[by
 def _join(
     message: bytes, joined: bytes, nonces: Mapping[str, bytes], shares: Mapping[str, bytes], cosigners: Cosigners
 ) -> bytes:
-    if cosigners.musig2 is not None:
-        _session(cosigners, joined, message)
-    return cosigners.join(message, joined, nonces, shares)
+    with _cancelling_nonces():
+        return cosigners.join(message, joined, nonces, shares)
 
 
 def _session(cosigners: Cosigners, joined: bytes, message: bytes) -> Session:
-    try:
+    with _cancelling_nonces():
         return Session(cosigners.aggregate, joined, message)
-    except InvalidInput as error:  # nonces that cancel each other: nobody honest's do
+
+
+@contextmanager
+def _cancelling_nonces() -> Iterator[None]:
+    """Nonces that cancel each other make no session: nobody honest's do, and nobody can tell whose fault it is."""
+    try:
+        yield
+    except InvalidInput as error:
         raise VerificationFailed(f"the nonces cannot be joined ({error}); begin a new attempt") from error

@@ -132,8 +132,7 @@ class Signing(Seat):
     def _send_partials(self, stage: Stage, attempt: int) -> Contribution:
         """All checks come before the nonces are taken; after that they exist in this call only."""
         slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
-        given = self._checked_nonces(stage, attempt)
-        joined = join_nonces(given, len(signed), self._cosigners)
+        given, joined = self._join_nonces(stage, attempt)
         own = [] if self._is_plain else self._make_nonces(self._halves.take(slot), signed)
         if pack([n.public for n in own]) != given[self.desk.name].body["nonces"]:
             raise Refused("the nonces at hand are not those that were sent; sign again to begin a new attempt")
@@ -149,12 +148,16 @@ class Signing(Seat):
     def _make_nonces(self, seed: bytes, signed: Sequence[bytes]) -> list[SecretNonce]:
         return make_nonces(seed, self._key, signed, self._cosigners.aggregate)
 
-    def _checked_nonces(self, stage: Stage, attempt: int) -> dict[str, Contribution]:
+    def _join_nonces(self, stage: Stage, attempt: int) -> tuple[dict[str, Contribution], list[bytes]]:
+        """Everybody's files, and the joined nonces; looked at one by one only if they cannot be joined."""
         signed, given = self._messages.of_round(stage.nonces), self.files.of(stage.nonces, attempt)
-        for contribution in given.values():
-            with self.accusing(NONCES, [contribution], signed):
-                check_nonces(contribution, len(signed), self._cosigners)
-        return given
+        try:
+            return given, join_nonces(given, len(signed), self._cosigners)
+        except Misbehaviour as found:
+            guilty = given[found.party]
+            with self.accusing(NONCES, [guilty], signed):
+                check_nonces(guilty, len(signed), self._cosigners)
+            raise
 
     def _join_attempt(self, stage: Stage, attempt: int, is_newest: bool) -> Joined | None:
         """The signatures of an attempt; a failed one that was given up for another is passed over."""
@@ -168,12 +171,12 @@ class Signing(Seat):
             return None
 
     def _join_files(self, stage: Stage, attempt: int) -> Joined:
-        given, parts = self._checked_nonces(stage, attempt), self.files.of(stage.partials, attempt)
+        (given, joined), parts = self._join_nonces(stage, attempt), self.files.of(stage.partials, attempt)
         signed = self._messages.of_round(stage.nonces)
         for contribution in parts.values():
             check_heard(contribution, given)
         try:
-            return join_shares(signed, given, parts, self._cosigners)
+            return join_shares(signed, given, joined, parts, self._cosigners)
         except Misbehaviour as found:
             guilty = parts[found.party]
             with self.accusing(PARTIALS, [*given.values(), guilty], signed):
