@@ -20,6 +20,7 @@ P2A_SCRIPT = bytes.fromhex("51024e73")  # pay to anchor: anyone may spend it wit
 _SEGWIT_MARKER = b"\x00\x01"
 _NULL_TXID = bytes(32)
 _U32_MAX = 0xFFFF_FFFF
+_ONE_BYTE = 0xFC  # longest length that one byte holds
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -220,7 +221,7 @@ def op_return_script(data: bytes) -> bytes:
 
 def compact_size(n: int) -> bytes:
     """Bitcoin's variable length integer: 1, 3, 5 or 9 bytes."""
-    if n < 0xFD:
+    if n <= _ONE_BYTE:
         return n.to_bytes(1, "little")
     if n <= 0xFFFF:
         return b"\xfd" + n.to_bytes(2, "little")
@@ -236,7 +237,9 @@ def serialize_witness(items: Sequence[bytes]) -> bytes:
 
 def witness_size(items: Sequence[bytes]) -> int:
     """Bytes (= weight units) of a witness stack on the wire."""
-    return _compact_size_length(len(items)) + sum(_compact_size_length(len(i)) + len(i) for i in items)
+    lengths = list(map(len, items))
+    beyond = sum(_compact_size_length(n) - 1 for n in lengths if n > _ONE_BYTE)
+    return _compact_size_length(len(items)) + len(lengths) + sum(lengths) + beyond
 
 
 def read_transaction(data: bytes, offset: int) -> tuple[Transaction, int]:
@@ -256,7 +259,7 @@ def read_transaction(data: bytes, offset: int) -> tuple[Transaction, int]:
 
 
 def _compact_size_length(n: int) -> int:
-    if n < 0xFD:
+    if n <= _ONE_BYTE:
         return 1
     return 3 if n <= 0xFFFF else 5
 
