@@ -2,7 +2,7 @@
 
     python -m tests.fuzz [--seconds 900] [--megabytes 1024] [TARGET…]
 
-Findings are left in out/fuzz/TARGET; the table on stdout has runs and the peak of memory of each target.
+Findings are left in out/fuzz/TARGET; the table on stdout has inputs, branches and the peak of memory of each target.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     given = parser.parse_args()
     names = given.targets or list(TARGETS)
     share = max(1, given.seconds // len(names))
-    print(f"{'target':<20}{'seconds':>8}{'inputs':>12}{'peak MB':>9}  result", flush=True)
+    print(f"{'target':<20}{'seconds':>8}{'inputs':>12}{'branches':>10}{'peak MB':>9}  result", flush=True)
     found = [name for name in names if _has_findings(name, share, given.megabytes)]
     return int(bool(found))
 
@@ -43,13 +43,14 @@ def _has_findings(name: str, seconds: int, megabytes: int) -> bool:
     said = (folder / "log.txt").read_text(errors="replace")
     found = code != 0 or any(folder.glob("found-*"))
     result = f"FOUND, see {folder}" if found else "nothing found"
-    runs, peak = _stat(said, "number_of_executed_units"), _stat(said, "peak_rss_mb")
-    print(f"{name:<20}{seconds:>8}{runs:>12}{peak:>9}  {result}", flush=True)
+    runs, peak = (_last(rf"stat::{what}:\s*(\d+)", said) for what in ("number_of_executed_units", "peak_rss_mb"))
+    branches = _last(r" cov: (\d+)", said)
+    print(f"{name:<20}{seconds:>8}{runs:>12}{branches:>10}{peak:>9}  {result}", flush=True)
     return found
 
 
-def _stat(text: str, name: str) -> str:
-    found = re.findall(rf"stat::{name}:\s*(\d+)", text)
+def _last(pattern: str, text: str) -> str:
+    found = re.findall(pattern, text)
     return found[-1] if found else "?"
 
 

@@ -34,6 +34,7 @@ from taproot.psbt_graph import make_psbt
 from taproot.tx import OutPoint, Transaction
 from tests.challenger.mail import CEREMONY, COORDINATOR, IDENTITIES, MEMBERS
 from tests.challenger.signers import DEADLINE, DEPOSITOR, TOY, keys_of, policy_of
+from tests.fuzz import files
 from tests.taproot.test_psbt import filled
 from tests.taproot.toy import build_toy_games, make_proposal, presign_toy
 
@@ -259,6 +260,19 @@ TARGETS = {
     "outpoint": Target(outpoint, lambda: [str(OutPoint(bytes(32), 7)).encode()]),
     "rpc": Target(rpc, _answers),
     "story": Target(story, lambda: [_story()]),
+    "refund-kit": Target(files.refund_kit, files.refund_kits),
+    "descriptor": Target(files.descriptor, files.descriptors),
+    "announcement": Target(files.announcement, files.announcements),
+    "settings": Target(files.settings, files.settings_files),
+    "deposit-file": Target(files.deposit_file, files.deposit_files),
+    "card": Target(files.card, files.cards),
+    "keystore": Target(files.keystore, files.keystores),
+    "bundles": Target(files.bundles, files.manifests),
+    "elf": Target(files.elf, files.elves),
+    "linux": Target(files.linux, files.elves),
+    "go-symbols": Target(files.go_symbols, files.go_tables),
+    "trace": Target(files.trace, files.traces),
+    "hot-list": Target(files.hot_list, files.hot_lists),
     "manifest": Target(manifest, lambda: [(ROOT / "guest" / "MANIFEST.toml").read_bytes()[:2000]]),
 }
 

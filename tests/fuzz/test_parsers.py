@@ -91,6 +91,15 @@ def test_evidence_with_too_few_or_strange_files_is_refused_by_us() -> None:
         run("ceremony-evidence", json.dumps({**document, **change}).encode())
 
 
+def test_a_manifest_of_bundles_without_a_field_or_with_a_strange_one_is_refused_by_us() -> None:
+    """Found by `make fuzz`: the digest that protects a manifest can be made by anybody."""
+    document = json.loads(TARGETS["bundles"].seeds()[0])
+    for name in document:
+        run("bundles", json.dumps({n: v for n, v in document.items() if n != name}).encode())
+        for strange in (None, 7, [], {}, {"operator": 7}, {"../operator": {}}):
+            run("bundles", json.dumps({**document, name: strange}).encode())
+
+
 def test_the_coordinator_outlives_any_bytes(tmp_path: Path) -> None:
     server = open_server(tmp_path / "m")
     address = server.server_address[:2]

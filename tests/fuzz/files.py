@@ -1,0 +1,250 @@
+"""More targets: files that people hand each other, settings, programs, folders of traces; see `targets`."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import struct
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from btc_l2.bridge.descriptor import DepositDescriptor, SwapDescriptor
+from btc_l2.bridge.refund_kit import RefundKit, make_kit
+from btc_l2.zkvm import snapshot_index
+from btc_l2.zkvm.elf import Elf, Segment, parse_elf, write_elf
+from btc_l2.zkvm.gosymbols import find_go_symbols
+from btc_l2.zkvm.image import Image
+from btc_l2.zkvm.linux import linux_image
+from btc_l2.zkvm.outcome import Endian
+from btc_l2.zkvm.trace import Trace
+from btc_l2.zkvm.translate.hotlist import read_hot_list
+from challenger.game.kinds import CLAIM_LEAVES
+from challenger.game.solver import Assertion
+from challenger.keystore import KeySet, seal, unseal
+from challenger.presign.ceremony.card import make_card, read_card
+from challenger.presign.ceremony.contribution import canonical
+from challenger.presign.ceremony.result import MANIFEST, SUFFIX, verify_folder
+from challenger.watchtower.announcement import Announcement
+from challenger.watchtower.program import DEPOSIT, read_description
+from challenger.watchtower.settings import PREFIX, resolve
+from taproot.errors import InvalidInput
+from taproot.hashes import sha256, tagged_hash
+from taproot.keys import XOnlyKey
+from taproot.tx import OutPoint
+from tests.taproot.toy import build_toy_games, make_parties, make_proposal, presign_toy
+from tests.zkvm.linux_calls import elf_of, kernel
+from tests.zkvm.programs import CODE, encode, machine_with
+
+_PASSPHRASE, _LOG2_N = b"fuzz", 14
+_WORDS = [encode("ADDIU", rs=0, rt=2, low=7), encode("SW", rs=29, rt=2, low=4), encode("BREAK")]
+_STACK = 0x7000_0000
+
+
+def refund_kit(data: bytes) -> None:
+    kit = RefundKit.parse(data)
+    assert RefundKit.from_json(kit.to_json()) == kit
+
+
+def descriptor(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    for kind in (DepositDescriptor, SwapDescriptor):
+        try:
+            read = kind.from_str(text)
+        except InvalidInput:
+            continue
+        assert str(read) == text and read.tree().script_pubkey
+
+
+def announcement(data: bytes) -> None:
+    (_folder() / "claim.json").write_bytes(data)
+    read = Announcement.load(_folder() / "claim.json")
+    assert Announcement.from_json(read.to_json()) == read
+    read.verify(make_proposal())
+
+
+def settings(data: bytes) -> None:
+    """The TOML file before the zero byte, an environment behind it."""
+    first, _, second = data.partition(b"\0")
+    rows = (line.partition("=") for line in second.decode("utf-8", "replace").splitlines())
+    environment = {PREFIX + name: value for name, _, value in rows}
+    (_folder() / "tower.toml").write_bytes(first)
+    resolve(_folder() / "tower.toml", {}, environment).orders()
+
+
+def deposit_file(data: bytes) -> None:
+    (_folder() / DEPOSIT).write_bytes(data)
+    read_description(_folder())
+
+
+def card(data: bytes) -> None:
+    read_card(data)
+
+
+def keystore(data: bytes) -> None:
+    unseal(data, _PASSPHRASE)
+
+
+def bundles(data: bytes) -> None:
+    """A folder of bundles under a manifest whose digest is made to fit."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        rest = {name: value for name, value in document.items() if name != "digest"}
+        data = json.dumps({**rest, "digest": tagged_hash("btc-l2/bundles", canonical(rest)).hex()}).encode()
+    (_folder() / MANIFEST).write_bytes(data)
+    (_folder() / f"operator{SUFFIX}").write_bytes(_bundle())
+    verify_folder(_folder(), build_toy_games)
+
+
+def elf(data: bytes) -> None:
+    read = parse_elf(data)
+    assert parse_elf(write_elf(read)).segments == read.segments
+    if sum(segment.size for segment in read.segments) < 1 << 22:
+        Image.from_elf(data).root()
+
+
+def linux(data: bytes) -> None:
+    """As a Linux program: its headers are read again, its first stack is made."""
+    image = linux_image(data, kernel(parse_elf(data).endian))
+    assert image.entry
+
+
+def go_symbols(data: bytes) -> None:
+    for endian in _ORDERS:
+        found = find_go_symbols([Segment(CODE, data, len(data))], endian)
+        assert all(0 <= address < 1 << 32 for address in found.values())
+
+
+def trace(data: bytes) -> None:
+    """The index of a trace's folder with all checksums made to fit; the pages are those of the seed."""
+    machine = machine_with(_WORDS, {29: _STACK}, "big")
+    with tempfile.TemporaryDirectory(dir=_folder()) as name:
+        folder = Path(name) / "trace"
+        folder.mkdir()
+        (folder / "index").write_bytes(_fitting(data))
+        (folder / "pages").write_bytes(_trace()[1])
+        read = Trace(machine, 1, directory=folder)
+        try:
+            read.run(2)
+            read.root_at(1)
+        finally:
+            read.close()
+
+
+def hot_list(data: bytes) -> None:
+    found = read_hot_list(data.decode("latin-1"))
+    assert len(found) <= len(data)
+
+
+_ORDERS: tuple[Endian, ...] = ("big", "little")
+
+
+def _fitting(data: bytes) -> bytes:
+    """The records as their lengths say, each with the checksum of what it holds."""
+    header, frame = snapshot_index._HEADER.size, snapshot_index._FRAME
+    before = snapshot_index._checksum(data[:header])
+    parts, at = [data[:header], before], header + len(before)
+    while at + frame.size <= len(data):
+        length, _ = frame.unpack_from(data, at)
+        body = data[at + frame.size : at + frame.size + length]
+        before = snapshot_index._checksum(before + body)
+        parts += [frame.pack(length, before), body]
+        at += frame.size + length
+    return b"".join(parts)
+
+
+@cache
+def _folder() -> Path:
+    """One folder for all inputs of a process, in memory where that is possible."""
+    memory = Path("/dev/shm")
+    folder = tempfile.mkdtemp(prefix="btcl2-fuzz-", dir=memory if memory.is_dir() else None)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+# ---- seeds -----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _bundle() -> bytes:
+    return presign_toy().to_bytes()
+
+
+@cache
+def _trace() -> tuple[bytes, bytes]:
+    """Index and pages of two snapshots."""
+    with tempfile.TemporaryDirectory(prefix="btcl2-fuzz-") as name:
+        folder = Path(name) / "trace"
+        made = Trace(machine_with(_WORDS, {29: _STACK}, "big"), 1, directory=folder)
+        made.run(2)
+        made.close()
+        return (folder / "index").read_bytes(), (folder / "pages").read_bytes()
+
+
+def refund_kits() -> list[bytes]:
+    terms, parties = make_proposal().terms, make_parties()
+    return [json.dumps(make_kit(terms, parties, at).to_json()).encode() for at in (None, OutPoint(bytes(32), 1))]
+
+
+def descriptors() -> list[bytes]:
+    kit, key = make_kit(make_proposal().terms, make_parties()), make_parties().depositor.x_only
+    swap = SwapDescriptor(XOnlyKey(key), key, bytes(32), key, 144)
+    return [str(kit.descriptor).encode(), str(swap).encode()]
+
+
+def announcements() -> list[bytes]:
+    leaf = bytes(range(32))
+    return [Announcement(Assertion((leaf,) * CLAIM_LEAVES, leaf, leaf), bytes(64)).to_json().encode()]
+
+
+def settings_files() -> list[bytes]:
+    file = b'party = "alice"\nkey_file = "alice.key"\nnode_port = 18443\ndry_run = true\nfee_rate_cap = 50\n'
+    return [file + b"\0POLL=3\nDRY_RUN=yes\nLOG=json", file]
+
+
+def deposit_files() -> list[bytes]:
+    return [b'guest = "fibonacci"\nstatement = "statement.bin"\nblobs = "blobs"\nstart = 12\n']
+
+
+def keystores() -> list[bytes]:
+    return [seal(sha256(b"fuzz"), _PASSPHRASE, "signer", _LOG2_N)]
+
+
+def cards() -> list[bytes]:
+    return [make_card("alice", KeySet.from_seed(sha256(b"alice")))]
+
+
+def manifests() -> list[bytes]:
+    graph = presign_toy().graph.digest().hex()
+    row: dict[str, Any] = {"sha256": sha256(_bundle()).hex(), "graph": graph, "signatures": 9, "bytes": len(_bundle())}
+    document = {"format": "btc-l2 bundles 1", "ceremony": "", "policy": "00" * 32, "agreed": "00" * 32,
+                "deposit": str(make_proposal().funding.deposit), "domain": str(make_proposal().funding.deposit),
+                "operators": {"operator": row}}  # fmt: skip
+    return [json.dumps(document).encode(), b'{"format":"btc-l2 bundles 1","operators":{}}']
+
+
+def elves() -> list[bytes]:
+    plain = [elf_of(_WORDS, b"some data", endian) for endian in _ORDERS]
+    segments = (Segment(CODE, struct.pack(">3I", *_WORDS), 12),)
+    return [*plain, write_elf(Elf("big", CODE, segments, {"_start": CODE, "main": CODE + 4}))]
+
+
+def go_tables() -> list[bytes]:
+    """A table of Go 1.20 with one function."""
+    head = struct.pack(">I4B", 0xFFFF_FFF1, 0, 0, 4, 4) + struct.pack(">8I", 1, 0, CODE, 40, 40, 40, 40, 60)
+    return [head + b"main.main\0".ljust(20, b"\0") + np.array([0, 8, 64, 0, 0, 1], ">u4").tobytes()]
+
+
+def traces() -> list[bytes]:
+    return [_trace()[0]]
+
+
+def hot_lists() -> list[bytes]:
+    return [b"# two blocks\n10000 8 c\n"]
