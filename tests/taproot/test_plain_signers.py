@@ -231,7 +231,7 @@ def test_any_group_with_any_plain_signers_signs_a_graph_that_spends(drawn: tuple
 
 def test_terms_refuse_more_plain_signers_than_a_version_3_move_bears_and_name_the_numbers() -> None:
     Contract.make(TERMS, group(48, range(48)))
-    with pytest.raises(InvalidInput, match="49 keys; 48 at most: with 25 vB for each .* the largest move, 8820"):
+    with pytest.raises(InvalidInput, match=r"49 keys; 48 at most: with 25 vB for each .* the largest move, 8820"):
         Contract.make(TERMS, group(49, range(49)))
 
 

@@ -8,7 +8,9 @@ from functools import cache, partial
 import pytest
 from btclib_wallet.psbt import Psbt as OtherPsbt
 from btclib_wallet.psbt import musig2 as other_musig2
+from btclib_wallet.psbt import sign as other_sign
 from btclib_wallet.psbt import taproot_sig_hash
+from ecc.ecc import ssa
 
 from challenger.presign.bundle import Bundle
 from challenger.presign.session import presign
@@ -16,7 +18,7 @@ from regtest.bitcoind import Bitcoind, find_bitcoind, find_core
 from taproot import psbt_fields as f
 from taproot.errors import InvalidInput, Misbehaviour, Unavailable
 from taproot.graph import Graph, build_graph
-from taproot.keys import sign_schnorr
+from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session, aggregate_nonces
 from taproot.psbt import Psbt, combine
 from taproot.psbt_graph import (
@@ -32,9 +34,19 @@ from taproot.psbt_graph import (
     read_nonces,
     read_parts,
 )
+from taproot.sighash import SighashType
 from taproot.terms import N_OF_N
 from taproot.tree import TapTree, compute_branch_hash, compute_leaf_hash
-from tests.taproot.toy import SECRETS, TERMS, build_toy_games, make_funding, make_proposal, play
+from tests.taproot.toy import (
+    PLAIN_SECRETS,
+    SECRETS,
+    TERMS,
+    build_toy_games,
+    cosigning_secrets,
+    make_funding,
+    make_proposal,
+    play,
+)
 
 SHOWN = ("confirm", "kickoff", "leave.stake0", "challenge.alice", "take1", "take2", "veto.alice", "alice/assert",
          "alice/timeout.reveal@stake0", "alice/disprove.pick@stake0", "alice/slash.pick@bond")  # fmt: skip
@@ -259,6 +271,101 @@ def test_a_signer_of_btclib_takes_part_with_our_signers() -> None:
     signature = join_parts(add_parts(psbt, graph(), name, 0, parts), graph(), name, 0)
     request = next(r for r in graph().requests() if r.key == (name, 0))
     graph().verify_some({(name, 0): signature}, [request])
+
+
+# ---- plain signers --------------------------------------------------------------------------------------------------
+
+PLAIN = ("carol", "operator")
+
+
+class OneKey:
+    """A signer of btclib with one BIP 340 key: all that he knows stands in the PSBT."""
+
+    def __init__(self, secret: SecretKey) -> None:
+        self._secret, self._x_only = secret.to_bytes(), bytes(secret.x_only)
+
+    def sign_ecdsa(self, _key: bytes, _origin: object, _message: bytes) -> None:
+        """He has no such key."""
+
+    def sign_schnorr(self, _key: bytes, _origin: object, _message: bytes, _root: bytes) -> None:
+        """He has no such key."""
+
+    def sign_schnorr_script_path(self, key: bytes, _origin: object, message: bytes, _leaf: bytes) -> bytes | None:
+        if key != self._x_only:
+            return None
+        return bytes(ssa.sign_(message, int.from_bytes(self._secret, "big")).serialize())
+
+
+@cache
+def plain_graph() -> Graph:
+    return make_proposal(plain=PLAIN).build_graph(build_toy_games)
+
+
+def signed_by_btclib(name: str, who: str, version: int) -> Psbt:
+    """What comes back of a PSBT that went out."""
+    theirs = OtherPsbt.parse(make_psbt(plain_graph(), name, version).to_bytes())
+    back, _ = other_sign(theirs, OneKey(PLAIN_SECRETS[who]), allowed_sig_hash_types={SighashType.SINGLE})
+    return Psbt.from_bytes(back.serialize())
+
+
+@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("name", ["confirm", "take1", "alice/pick", "alice/timeout.reveal@stake0", "leave.stake0"])
+def test_btclib_signs_as_a_plain_signer_from_the_psbt_alone(name: str, version: int) -> None:
+    """Two signatures of its, the others' MuSig2 parts: together the presigned signature."""
+    graph, cosigners = plain_graph(), plain_graph().contract.cosigners
+    psbt = combine([signed_by_btclib(name, who, version) for who in PLAIN])
+    for request in [r for r in graph.requests() if r.tx == name]:
+        made = {n: SecretNonce.generate(SECRETS[n], request.message, cosigners.aggregate) for n in cosigners.aggregated}
+        psbt = add_nonces(psbt, graph, name, request.index, {n: nonce.public for n, nonce in made.items()})
+        joined = cosigners.join_nonces(read_nonces(psbt, graph, name, request.index))
+        session = Session(cosigners.aggregate, joined, request.message)
+        parts = {n: session.partial_sign(nonce, SECRETS[n]) for n, nonce in made.items()}
+        psbt = Psbt.from_bytes(add_parts(psbt, graph, name, request.index, parts).to_bytes())
+        assert set(read_parts(psbt, graph, name, request.index)) == set(cosigners.names)
+        graph.verify_some({request.key: join_parts(psbt, graph, name, request.index)}, [request])
+
+
+def test_a_wrong_signature_of_a_plain_signer_names_him_and_so_does_another_hash_type() -> None:
+    graph, request = plain_graph(), next(r for r in plain_graph().requests() if r.tx == "confirm")
+    given = read_parts(signed_by_btclib("confirm", "carol", 0), graph, "confirm", 0)
+    assert set(given) == {"carol"} and graph.contract.cosigners.share_bytes("carol") == len(given["carol"])
+    wrong = add_parts(make_psbt(graph, "confirm"), graph, "confirm", 0, {"operator": given["carol"]})
+    with pytest.raises(Misbehaviour, match=r"operator misbehaved: signature .* does not check"):
+        read_parts(wrong, graph, "confirm", 0)
+    typed = add_parts(make_psbt(graph, "confirm"), graph, "confirm", 0, {"carol": given["carol"] + b"\x01"})
+    with pytest.raises(Misbehaviour, match="carol misbehaved: signs input 0 of confirm with another hash type"):
+        read_parts(typed, graph, "confirm", 0)
+    with pytest.raises(InvalidInput, match="lacks a nonce of"):
+        join_parts(signed_by_btclib("confirm", "carol", 0), graph, "confirm", 0)
+    assert request.message == graph.sighash("confirm", 0)
+
+
+def test_a_finalized_psbt_with_plain_signers_holds_their_signatures_in_the_order_of_the_leaf() -> None:
+    made = presign(make_proposal(plain=PLAIN), cosigning_secrets(PLAIN), build_toy_games)
+    for name in ("confirm", "take1", "challenge.alice"):
+        psbt = make_psbt(made.graph, name)
+        for index, spend in enumerate(made.graph.planned(name).inputs):
+            for slot in spend.slots:
+                live = sign_schnorr(SECRETS["alice"], made.graph.sighash(name, index), bytes(32))
+                signature = made.signatures[name, index] if slot.presigned else live
+                psbt = add_signature(psbt, made.graph, name, index, slot.party, signature)
+        done = finalize(psbt, made.graph, name)
+        alice = partial(sign_schnorr, SECRETS["alice"], aux=bytes(32))
+        whole = made.graph.assemble(name, made.signatures, {"alice": alice})
+        for index, txin in enumerate(whole.inputs):
+            assert f.parse_witness(done.find(index, f.IN_FINAL_WITNESS) or b"") == txin.witness
+
+
+def test_a_round_of_plain_signers_alone_goes_out_and_comes_back() -> None:
+    everybody = ("alice", "bob", "carol", "operator")
+    graph = make_proposal(plain=everybody).build_graph(build_toy_games)
+    asked = [r.message for r in graph.requests()]
+    parts = {m: {n: sign_schnorr(PLAIN_SECRETS[n], m) for n in everybody} for m in asked}
+    sent = {name: Psbt.from_bytes(psbt.to_bytes()) for name, psbt in export_round(graph, {}, parts, 2).items()}
+    nonces, read = import_round(graph, sent)
+    assert read == parts and not any(nonces.values())
+    joined = {r.key: join_parts(sent[r.tx], graph, r.tx, r.index) for r in graph.requests()}
+    graph.verify(joined)
 
 
 # ---- real nodes ------------------------------------------------------------------------------------------------------
