@@ -7,9 +7,10 @@ from functools import partial
 
 from bench.figure import Figure, at_most, plain, timed
 from btc_l2.chain.kernel import accepts
-from challenger.cost import arities_of, sample_game, sample_parties
+from challenger.cost import arities_of
 from challenger.disprove.hash_leaf import hash_leaf, hash_leaf_witness
 from challenger.disprove.relations import relation, relation_names
+from challenger.sample import sample_game, sample_parties
 from taproot.gadgets.blake3 import compression, message_names
 from taproot.hashes import sha256
 from taproot.ots import Composition, Opening, open_signed

@@ -11,23 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from btc_l2.zkvm.outcome import Endian
-from challenger.commit import GameId, public_keys
 from challenger.game.kinds import CHAINS, MAP_STEP_CHAINS, STEP_CHAINS
 from challenger.reveal import Items, RevealLeaf
-from challenger.turns import Game, GameInput, build_game
-from taproot.connectors.turn import Role
+from challenger.sample import SEED, sample_deposit, sample_terms
+from challenger.turns import Game
 from taproot.errors import InvalidInput
-from taproot.graph import Funding, build_graph
-from taproot.hashes import sha256
-from taproot.keys import SecretKey
 from taproot.ots import OneTimeCode
 from taproot.presigned import Graph, Kind, Sign
-from taproot.terms import MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2, Parties, Party, Terms
-from taproot.tx import OutPoint
+from taproot.terms import MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2
 from taproot.units import MAX_DIGEST, TRUC_VERSION
 
-SEED = bytes(range(32))
 CHALLENGERS = 5  # where nobody says how many; each adds 43 vB to `fan`
 _LONGEST = 6
 
@@ -95,8 +88,7 @@ def arities_of(steps_log2: int, arity: int) -> tuple[int, ...]:
 
 def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST) -> Cost:
     """Build the graph for these rounds, `challengers` challengers and roots of `digest` bits, and weigh it."""
-    graph, game = sample_graph(arities, challengers, digest)
-    scale = _Scale(graph, game)
+    scale = _scale(arities, challengers, digest)
     rows = tuple(_weigh_all(scale))
     ways = _weigh_ways(scale)
     return Cost(
@@ -111,7 +103,13 @@ def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_D
 
 def compute_ways(arities: tuple[int, ...], digest: int = MAX_DIGEST, challengers: int = CHALLENGERS) -> Ways:
     """The sums alone: only what lies on the ways is weighed."""
-    return _weigh_ways(_Scale(*sample_graph(arities, challengers, digest)))
+    return _weigh_ways(_scale(arities, challengers, digest))
+
+
+def _scale(arities: tuple[int, ...], challengers: int, digest: int) -> _Scale:
+    """Sizes do not depend on keys, so the game of one challenger is weighed."""
+    graph, games = sample_deposit(sample_terms(arities, digest), challengers)
+    return _Scale(graph, next(iter(games.values())))
 
 
 def _weigh_ways(scale: _Scale) -> Ways:
@@ -228,32 +226,3 @@ def heaviest_items(code: OneTimeCode) -> Items:
 def _signers(graph: Graph) -> dict[str, Sign]:
     parties = graph.contract.parties
     return {p.name: lambda _message: bytes(64) for p in (*parties.cosigners, parties.depositor)}
-
-
-def sample_parties(challengers: int) -> Parties:
-    """Parties with public keys that everybody knows: for weighing only."""
-    count = max(3, challengers)
-    party = [Party(f"p{i}", SecretKey(sha256(b"weigh/%d" % i)).public_key) for i in range(count + 2)]
-    return Parties(tuple(party[:count]), party[count], tuple(p.name for p in party[:challengers]), party[count + 1])
-
-
-def sample_game(
-    arities: tuple[int, ...], parties: Parties, name: str, endian: Endian = "big", digest: int = MAX_DIGEST
-) -> Game:
-    """The game of a challenger with keys that everybody knows."""
-    game = GameId("weigh", parties.operator.name, name)
-    public = {m: key for role in Role for m, key in public_keys(SEED, game, role, arities, digest).items()}
-    keys = (parties.aggregate().output_key, parties.operator.x_only, parties.party(name).x_only)
-    return build_game(GameInput(name, *keys, arities, public, bytes(32), endian, digest))
-
-
-def sample_graph(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST) -> tuple[Graph, Game]:
-    """A graph in which all challengers play by the scripts of the first: sizes do not depend on keys."""
-    parties = sample_parties(challengers)
-    terms = Terms(arities=arities, digest=digest, exit_delay=20_000)
-    games = {name: sample_game(arities, parties, name, digest=digest) for name in parties.challengers}
-    outpoints = [OutPoint(sha256(b"weigh/out/%d" % i), 0) for i in range(challengers + 3)]
-    bonds = dict(zip(parties.challengers, outpoints[3:], strict=True))
-    funding = Funding(outpoints[0], (outpoints[1],), bonds, outpoints[2])
-    graph = build_graph(terms, parties, funding, {name: game.scripts for name, game in games.items()})
-    return graph, games[parties.challengers[0]]

@@ -21,8 +21,8 @@ from challenger import cost
 from challenger.cost import Cost, MoveCost, arities_of, compute_cost
 from challenger.disprove.relations import relation_names, rows_without_leaf
 from challenger.game.kinds import CHAINS
-from challenger.model.sample import sample_graph
 from challenger.model.spends import spends_page
+from challenger.sample import sample_graph
 from taproot.terms import Terms
 
 DOCS = Path(__file__).resolve().parent

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from challenger.cost import arities_of, compute_cost, sample_graph
+from challenger.cost import arities_of, compute_cost
 from challenger.game.kinds import CHAINS
+from challenger.sample import sample_deposit, sample_graph, sample_terms
 from taproot.connectors.output import Output
 from taproot.errors import InvalidInput
 from taproot.presigned import Graph, Planned
@@ -58,18 +59,19 @@ class Card:
 def draw_deposit(steps_log2: int, arity: int) -> str:
     """All transactions and outputs of one deposit with two challengers, one of whose games is shown."""
     arities = arities_of(steps_log2, arity)
-    graph, game = sample_graph(arities, 2)
+    graph = sample_graph(sample_terms(arities))
     sizes: dict[str, set[int]] = {}
     for move in compute_cost(arities, 2).moves:
         sizes.setdefault(move.name, set()).add(move.vbytes)
-    cards = _cards(graph, game.given.challenger, sizes)
+    cards = _cards(graph, graph.contract.parties.challengers[0], sizes)
     _place(cards)
     return _svg(cards)
 
 
 def draw_turn(turn: str, steps_log2: int, arity: int) -> str:
     """The leaves of a turn's output, or of another output of the graph, as a tree from left to right."""
-    graph, game = sample_graph(arities_of(steps_log2, arity), 2)
+    graph, games = sample_deposit(sample_terms(arities_of(steps_log2, arity)))
+    game = next(iter(games.values()))
     inner = f"{game.given.challenger}/{turn}"
     name = inner if inner in graph.outputs else turn
     if name not in graph.outputs:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from challenger.cost import sample_game, sample_parties
 from challenger.reveal import Keys, Reveal, RevealLeaf
+from challenger.sample import sample_game, sample_parties
 from taproot.connectors.turn import Leaf
 from taproot.debugger import Failed, Item, Moment, walk
 from taproot.script import Script

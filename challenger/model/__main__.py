@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from challenger.model.check import Caught, catch, check_graph
 from challenger.model.explore import Findings
 from challenger.model.mutants import all_mutants
-from challenger.model.sample import FEW_ROUNDS, sample_graph
+from challenger.sample import FEW_ROUNDS, sample_graph
 from taproot.terms import Terms
 
 _ROW = "{:<34} {:>9} {:>12} {:>9}   {}"

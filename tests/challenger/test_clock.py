@@ -13,8 +13,8 @@ import pytest
 
 from challenger.model.check import plays_of
 from challenger.model.explore import Explorer
-from challenger.model.sample import sample_graph
 from challenger.model.system import delay_of
+from challenger.sample import sample_graph
 from taproot.graph import Graph
 from taproot.presigned import Kind, Planned
 from taproot.terms import Terms

@@ -14,9 +14,8 @@ from challenger.cost import (
     arities_of,
     compute_cost,
     compute_ways,
-    sample_game,
-    sample_parties,
 )
+from challenger.sample import sample_game, sample_parties
 from taproot.errors import InvalidInput
 from taproot.terms import MOST_ARITY, MOST_ARITY_FIRST, MOST_STEPS_LOG2, Terms
 from taproot.units import MAX_STANDARD_WEIGHT, TRUC_MAX_VBYTES, TRUC_VERSION

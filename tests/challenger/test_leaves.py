@@ -26,7 +26,6 @@ from challenger.commit import (
     message_seed,
     root_digits,
 )
-from challenger.cost import SEED, sample_game, sample_parties
 from challenger.disprove.claim import claim_digits
 from challenger.game.challenger import find_plain_disproof
 from challenger.game.kinds import CHAINS
@@ -34,6 +33,7 @@ from challenger.game.paths import child_is_right
 from challenger.game.plan import MAP, TREE
 from challenger.game.semantics import BAD_FETCH, EXITED, MAP_TOLD_PLAINLY, NOT_MAP, complete_claim
 from challenger.reveal import Check, Fixed, Items, Open, RevealLeaf
+from challenger.sample import SEED, sample_game, sample_parties
 from challenger.turns import Game
 from taproot.script import Op, drop_many, script
 from tests.challenger.test_access_leaves import honest_values, random_claim, state_of

@@ -14,7 +14,6 @@ import pytest
 from btc_l2.chain.kernel import accepts
 from btc_l2.guests import find_guest
 from challenger.commit import GameId, message_seed
-from challenger.cost import SEED, sample_game, sample_parties
 from challenger.game.challenger import Choose
 from challenger.game.hostile import hostile_move
 from challenger.game.operator import operator_move
@@ -22,6 +21,7 @@ from challenger.game.prover import TraceProver
 from challenger.game.rules import turn_after
 from challenger.game.state import GameState
 from challenger.reveal import Items, RevealLeaf
+from challenger.sample import SEED, sample_game, sample_parties
 from challenger.turns import Game
 
 ARITIES = (4,) * 7

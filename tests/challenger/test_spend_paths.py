@@ -15,10 +15,9 @@ import pytest
 
 from btc_l2.chain.kernel import verify_spend
 from challenger.commit import GameId, message_seed
-from challenger.cost import SEED, sample_game, sample_parties
-from challenger.model.sample import FEW_ROUNDS, sample_graph
 from challenger.model.spends import SpendRow, rows_of, spend_rows
 from challenger.model.system import opens_secrets
+from challenger.sample import FEW_ROUNDS, SEED, sample_game, sample_graph, sample_parties
 from challenger.turns import Game
 from taproot.connectors.output import Output, SpendPath
 from taproot.graph import Graph

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from challenger.cost import sample_game, sample_parties
 from challenger.disprove.relations import relation_names
 from challenger.game.kinds import CHAINS, MAP_STEP_CHAINS, STEP_CHAINS, origins_of_a, origins_of_b
 from challenger.game.rules import turn_after
 from challenger.game.state import FIRST_TURN
 from challenger.reveal import Check, Fixed, Open, Reveal, Same
+from challenger.sample import sample_game, sample_parties
 from challenger.turns import Game
 from taproot.connectors.turn import Role, Turn
 

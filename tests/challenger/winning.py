@@ -18,10 +18,10 @@ from btc_l2.zkvm.isa import BY_NAME, REMAINDERS
 from btc_l2.zkvm.layout import SLOTS
 from btc_l2.zkvm.outcome import MASK, Control
 from challenger.commit import Digits, GameId, message_seed
-from challenger.cost import SEED
 from challenger.disprove.claim import claim_digits
 from challenger.game.semantics import BAD_FETCH, EXITED, MAP_TOLD_PLAINLY, MAP_WORD, NOT_MAP, complete_claim
 from challenger.reveal import Check, Fixed, Items, RevealLeaf, Same
+from challenger.sample import SEED
 from challenger.turns import Game
 from taproot.ots import Choice
 

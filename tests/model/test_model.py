@@ -12,9 +12,9 @@ from challenger.model.check import catch, check_graph
 from challenger.model.explore import Findings
 from challenger.model.mutants import Mutant, all_mutants
 from challenger.model.reduce import is_turn, merge_turns
-from challenger.model.sample import FEW_ROUNDS, sample_graph
 from challenger.model.system import System
 from challenger.model.zone import Zone
+from challenger.sample import FEW_ROUNDS, sample_graph
 from taproot.graph import Graph
 from taproot.terms import Terms
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from btc_l2.chain.faucet import fund_all
 from btc_l2.chain.protocol import Chain, Coin
 from challenger.agents.wallet import Wallet
-from challenger.cost import sample_game, sample_parties
+from challenger.sample import sample_game, sample_parties
 from challenger.turns import Game
 from taproot.graph import Funding, build_graph
 from taproot.hashes import sha256, tagged_hash

@@ -11,7 +11,6 @@ from btc_l2.chain.kernel import accepts
 from btc_l2.zkvm.claim import StepClaim
 from btc_l2.zkvm.outcome import Endian
 from challenger.commit import GameId, message_seed
-from challenger.cost import SEED, sample_game, sample_parties
 from challenger.game.challenger import Choose, challenger_move
 from challenger.game.hostile import hostile_move
 from challenger.game.operator import operator_move
@@ -20,6 +19,7 @@ from challenger.game.rules import turn_after
 from challenger.game.solver import Disproof
 from challenger.game.state import GameState
 from challenger.reveal import Check, Fixed, Items, RevealLeaf, Same
+from challenger.sample import SEED, sample_game, sample_parties
 from challenger.turns import Game
 from tests.challenger.matrix.falsehoods import Around, make_falsehood
 from tests.challenger.matrix.liar import Liar
