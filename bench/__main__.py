@@ -1,4 +1,5 @@
-"""`python -m bench` measures everything, each section in a process of its own, and writes `docs/benchmarks.md`.
+"""`python -m bench` measures everything but the long sections, each in a process of its own, and writes
+`docs/benchmarks.md`.
 
 `python -m bench NAME …` measures these sections and prints them; with `--write` they take their place on the page.
 """
@@ -28,6 +29,7 @@ SECTIONS = {
     "costs": "Costs on chain",
     "presign": "Presigning a deposit",
     "ceremony": "Presigning by files, one signer of several",
+    "growth": "How presigning by files grows (one signer: CPU, memory; files sent: keys + nonces + parts)",
     "coordinator": "Presigning over HTTP",
     "peers": "The machine beside a peer",
     "chain": "Chains",
@@ -35,6 +37,7 @@ SECTIONS = {
     "stories": "The demo",
     "suite": "The default tests",
 }
+LONG = ("growth",)  # measured only when they are named
 FAILED = "This section failed."
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """\
@@ -49,17 +52,18 @@ HEAD = """\
 def main(arguments: Sequence[str]) -> int:
     """Measure and report; 1 if a section failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="NAME", help=f"one of {', '.join(SECTIONS)}; all if none")
+    parser.add_argument("sections", nargs="*", metavar="NAME",
+                        help=f"one of {', '.join(SECTIONS)}; all but {', '.join(LONG)} if none")  # fmt: skip
     parser.add_argument("--write", action="store_true", help="put the named sections on the page, keep the others")
     parser.add_argument("--json", action="store_true", help="measure in this process and print JSON")
     given = parser.parse_args(arguments)
     if unknown := set(given.sections) - set(SECTIONS):
         parser.error(f"unknown section: {', '.join(sorted(unknown))}")
-    names = given.sections or list(SECTIONS)
+    names = given.sections or [name for name in SECTIONS if name not in LONG]
     if given.json:
         print(json.dumps([asdict(figure) for name in names for figure in _measure_here(name)]))
         return 0
-    tables = _known_tables() if given.write else {}
+    tables = {name: text for name, text in _known_tables().items() if given.write or name in LONG}
     for name in names:
         tables[name] = _table(name, _measure(name))
         print(tables[name])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
+from bench import suite
 from bench.figure import Figure, absent, at_least, at_most, plain
 
 
@@ -47,6 +48,26 @@ def test_a_section_measured_alone_leaves_the_others_on_the_page(
     page = bench.PAGE.read_text()
     assert "old zkvm" in page and "new costs" in page and "old chain" in page and "old costs" not in page
     assert bench._known_tables().keys() == {"zkvm", "costs", "chain"}
+
+
+def test_a_long_section_is_measured_only_when_it_is_named_and_stays_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "page.md")
+    bench.PAGE.write_text(bench._page({"growth": bench._table("growth", [plain("old growth", 1, "s")])}))
+    monkeypatch.setattr(bench, "_measure", lambda name: [plain(f"new {name}", 2, "s")])
+    assert bench.main([]) == 0
+    assert "old growth" in bench.PAGE.read_text() and "new zkvm" in bench.PAGE.read_text()
+    assert bench.main(["growth", "--write"]) == 0
+    assert "new growth" in bench.PAGE.read_text() and "new zkvm" in bench.PAGE.read_text()
+
+
+def test_failing_tests_are_named_in_their_row() -> None:
+    output = "....F\n= summary =\nFAILED tests/a.py::test_b[x|y] - assert 1 == 2\n1 failed, 4 passed in 3s\n"
+    assert suite.summary_of(output) == "1 failed, 4 passed in 3s; `tests/a.py::test_b[x/y]`"
+    assert suite.summary_of("5 passed in 3s\n") == "5 passed in 3s"
+    many = suite.summary_of("".join(f"ERROR tests/a.py::t{k}\n" for k in range(12)) + "12 errors in 1s")
+    assert many.endswith("`tests/a.py::t9`; …") and suite.summary_of("") == "no output"
 
 
 def test_an_unknown_section_is_refused() -> None:

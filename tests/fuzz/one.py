@@ -39,7 +39,7 @@ def _with_atheris(name: str, seconds: int, megabytes: int, folder: Path) -> None
         (folder / f"seed-{k}").write_bytes(seed)
     longest = max(MOST_INPUT, 2 * max(map(len, seeds)))
     options = [f"-max_total_time={seconds}", f"-rss_limit_mb={megabytes}", f"-timeout={HANG}", f"-max_len={longest}",
-               f"-artifact_prefix={folder}/found-", "-print_final_stats=1"]  # fmt: skip
+               f"-artifact_prefix={folder}/found-", "-print_final_stats=1", f"-report_slow_units={HANG}"]  # fmt: skip
     atheris.Setup(["fuzz", *options, str(folder)], lambda data: targets.run(name, data))
     atheris.Fuzz()
 

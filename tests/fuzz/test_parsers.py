@@ -96,7 +96,8 @@ def test_a_manifest_of_bundles_without_a_field_or_with_a_strange_one_is_refused_
     document = json.loads(TARGETS["bundles"].seeds()[0])
     for name in document:
         run("bundles", json.dumps({n: v for n, v in document.items() if n != name}).encode())
-        for strange in (None, 7, [], {}, {"operator": 7}, {"../operator": {}}):
+        values: list[Any] = [None, 7, [], {}, {"operator": 7}, {"../operator": {}}]
+        for strange in values:
             run("bundles", json.dumps({**document, name: strange}).encode())
 
 
