@@ -74,10 +74,10 @@ class Signer:
         Raises Refused by policy or where he has no unused nonce, Misbehaviour for a wrong number of nonces.
         """
         self._policy.check(requests)
-        if self.is_plain:
-            return [sign_schnorr(self._secret, r.message) for r in requests]
         if len(aggregate_nonces) != len(requests):
             raise Misbehaviour("coordinator", f"{len(aggregate_nonces)} nonces for {len(requests)} signatures")
+        if self.is_plain:
+            return [sign_schnorr(self._secret, r.message) for r in requests]
         return [self._sign(r, nonce) for r, nonce in zip(requests, aggregate_nonces, strict=True)]
 
     def see_signatures(self, signatures: Signatures) -> None:

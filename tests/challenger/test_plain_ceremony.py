@@ -1,0 +1,235 @@
+"""Ceremonies in which some, or all, sign without MuSig2: in one process, by files, live; who lies is named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from challenger.presign.bundle import Bundle
+from challenger.presign.ceremony.card import make_card, read_card
+from challenger.presign.ceremony.contribution import Round, pack
+from challenger.presign.ceremony.evidence import verify_evidence
+from challenger.presign.ceremony.registered import Registered
+from challenger.presign.ceremony.result import make_bundles
+from challenger.presign.ceremony.store import EVIDENCE
+from challenger.presign.cooperative import ExitSigner, plan_exit, sign_exit
+from challenger.presign.session import run_ceremony
+from challenger.presign.settlement import approve_payment, plan_exit_of_all, sign_together
+from challenger.presign.signer import Signer
+from taproot.connectors.output import payout_script
+from taproot.errors import InvalidInput, Misbehaviour, Refused, VerificationFailed
+from taproot.keys import sign_schnorr
+from taproot.presigned import Request
+from taproot.terms import Terms
+from taproot.units import Sats
+from tests.challenger.signers import NAMES, TOY, Table, changed, keys_of, of, policy_of
+from tests.challenger.test_presign import own_keys
+from tests.taproot.toy import (
+    PLAIN_SECRETS,
+    SECRETS,
+    build_toy_games,
+    cosigning_secrets,
+    make_proposal,
+    presign_toy,
+)
+
+COSIGNERS = ("alice", "bob", "carol", "operator")
+ONE, TWO = ("alice",), ("bob", "operator")
+
+
+def signer(name: str, plain: Collection[str]) -> Signer:
+    proposal = make_proposal(plain=plain)
+    return Signer(name, cosigning_secrets(plain)[name], proposal, build_toy_games, own_keys(name))
+
+
+@cache
+def bundle(plain: Collection[str]) -> Bundle:
+    return presign_toy(plain=plain)
+
+
+# ---- in one process -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plain", [ONE, TWO, COSIGNERS])
+def test_separate_parties_make_every_signature(plain: Sequence[str]) -> None:
+    graph = make_proposal(plain=plain).build_graph(build_toy_games)
+    parties = [signer(name, plain) for name in graph.contract.cosigners.names]
+    graph.verify(run_ceremony(graph, parties))
+
+
+class OfAnother(Signer):
+    """His signatures are those of his live key."""
+
+    def partial_signatures(self, requests: Sequence[Request], aggregate_nonces: Sequence[bytes]) -> list[bytes]:
+        return [sign_schnorr(SECRETS[self.name], r.message) for r in requests]
+
+
+class WithNonces(Signer):
+    """He sends nonces nobody needs."""
+
+    def public_nonces(self, requests: Sequence[Request]) -> list[bytes]:
+        return [bytes(66)] * len(requests)
+
+
+class TooFew(Signer):
+    """One signature is missing."""
+
+    def partial_signatures(self, requests: Sequence[Request], aggregate_nonces: Sequence[bytes]) -> list[bytes]:
+        return super().partial_signatures(requests, aggregate_nonces)[1:]
+
+
+class Short(Signer):
+    """His signatures are as long as a part of MuSig2."""
+
+    def partial_signatures(self, requests: Sequence[Request], aggregate_nonces: Sequence[bytes]) -> list[bytes]:
+        return [s[:32] for s in super().partial_signatures(requests, aggregate_nonces)]
+
+
+@pytest.mark.parametrize("plain", [ONE, COSIGNERS])
+@pytest.mark.parametrize(
+    ("liar", "found"),
+    [(OfAnother, "does not check"), (WithNonces, "sends nonces"), (TooFew, "answers to"), (Short, "does not check")],
+)
+def test_a_plain_signer_who_lies_is_named(plain: Sequence[str], liar: type[Signer], found: str) -> None:
+    proposal = make_proposal(plain=plain)
+    graph = proposal.build_graph(build_toy_games)
+    honest = {name: signer(name, plain) for name in COSIGNERS}
+    lying = liar("alice", PLAIN_SECRETS["alice"], proposal, build_toy_games, own_keys("alice"))
+    with pytest.raises(Misbehaviour, match=f"alice misbehaved: .*{found}"):
+        run_ceremony(graph, [lying if name == "alice" else honest[name] for name in graph.contract.cosigners.names])
+
+
+def test_a_plain_signer_signs_confirm_last_and_nothing_but_his_graph() -> None:
+    alice = signer("alice", ONE)
+    graph = alice.graph
+    last = [r for r in graph.requests() if r.tx == "confirm"]
+    with pytest.raises(Refused, match="confirm is signed last"):
+        alice.partial_signatures(last, [b""])
+    with pytest.raises(Refused, match="is not in the agreed graph"):
+        alice.partial_signatures([Request("take1", 0, bytes(32))], [b""])
+    with pytest.raises(Misbehaviour, match="2 nonces for 1 signatures"):
+        alice.partial_signatures([r for r in graph.requests() if r.tx == "take1"][:1], [b"", b""])
+
+
+def test_the_secret_of_a_plain_signer_is_that_of_his_second_key() -> None:
+    for secret, plain in ((SECRETS["alice"], ONE), (PLAIN_SECRETS["alice"], ())):
+        with pytest.raises(Refused, match="another key in the name of alice"):
+            Signer("alice", secret, make_proposal(plain=plain), build_toy_games, own_keys("alice"))
+
+
+@pytest.mark.parametrize("plain", [ONE, COSIGNERS])
+def test_plain_signers_take_part_in_what_is_signed_live(plain: Sequence[str]) -> None:
+    """A cooperative exit, and a settlement of several outputs; who refuses has signed nothing."""
+    graph, secrets = bundle(plain).graph, cosigning_secrets(plain)
+    script = payout_script(graph.contract, "operator")
+    asked = plan_exit(graph, "vault", "operator", script, 2)
+    names = graph.contract.cosigners.names
+    tx = sign_exit(graph, asked, [ExitSigner(n, secrets[n], graph, lambda _: None) for n in names])
+    assert len(tx.inputs[0].witness) == len(graph.contract.cosigners.keys) + 2
+    settlement = plan_exit_of_all(graph, "payout", ("vault", "asset"), script, 2)
+    done = sign_together(settlement, secrets, approve_payment(script, 1))
+    assert done.vbytes * 2 <= sum(o.value for o in settlement.planned("payout").prevouts) - done.outputs[0].value
+    with pytest.raises(Refused, match="does not pay the agreed party alone"):
+        sign_together(settlement, secrets, approve_payment(payout_script(graph.contract, "alice"), 1))
+
+
+# ---- cards and policies ---------------------------------------------------------------------------------------------
+
+
+def test_a_card_of_a_plain_signer_is_signed_by_his_second_key_too() -> None:
+    card = make_card("alice", keys_of("alice"), plain=True)
+    member = read_card(card)
+    assert member.party.plain_key == keys_of("alice").plain.x_only
+    assert read_card(make_card("alice", keys_of("alice"))).party.plain_key is None
+    with pytest.raises(VerificationFailed, match="not signed by its own keys"):
+        read_card(card.replace(member.party.cosigning_key.hex().encode(), keys_of("bob").plain.x_only.hex().encode()))
+
+
+def test_a_policy_says_who_is_plain_and_without_them_is_what_it_was() -> None:
+    """The digest is that of the last version that knew MuSig2 signers only."""
+    before = policy_of(3)
+    assert before.digest().hex() == "02841980bde9cc875a69d6b4936f3f1523912946087408251019ae3c3248cd70"
+    policy = policy_of(3, plain=("bob",))
+    assert Registered.from_json(policy.to_json()) == Registered(
+        policy.terms, tuple(policy.member(n) for n in policy.names), policy.operators, policy.constants
+    )
+    assert before.differences(policy) == [
+        f"key of bob without MuSig2: registered nothing, here {keys_of('bob').plain.x_only.hex()}"
+    ]
+    assert policy.n_of_n().names == policy.names and list(policy.n_of_n().plain) == ["bob"]
+
+
+def test_a_policy_whose_terms_do_not_pay_for_its_plain_signers_is_refused() -> None:
+    tight = Terms(arities=(2,), exit_delay=500, penalty=Sats(83_000))
+    policy_of(3, terms=tight)
+    with pytest.raises(InvalidInput, match="penalty is 83000 sat, must be at least"):
+        policy_of(3, terms=tight, plain=("bob",))
+
+
+# ---- by files -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plain", [("bob",), ("alice", "carol"), NAMES[:3]])
+def test_a_ceremony_by_files_ends_with_the_same_bundles_for_all(tmp_path: Path, plain: Sequence[str]) -> None:
+    table = Table(tmp_path, 3, 2, plain=plain).open()
+    signed = table.finish()
+    assert len({tuple(sorted(s.items())) for s in signed.values()}) == 1
+    seat = table.seat("carol")
+    bundles = make_bundles(seat.proposals(), seat.graphs(), signed["carol"])
+    assert set(bundles) == {"alice", "bob"}
+    sent = {c.sender: c for c in seat.files.of(Round.NONCES, 1).values()}
+    assert all((sent[name].body["nonces"] == "") == (name in plain) for name in sent)
+    assert not list((tmp_path / plain[0] / "outside").glob("*"))  # he has no nonce that could be used twice
+
+
+@pytest.mark.parametrize("stage", [Round.PARTIALS, Round.CONFIRM_PARTIALS])
+@pytest.mark.parametrize("plain", [("carol",), NAMES[:3]])
+def test_a_wrong_signature_of_a_plain_signer_names_him_with_evidence(
+    tmp_path: Path, plain: Sequence[str], stage: Round
+) -> None:
+    table = Table(tmp_path, 3, plain=plain).open()
+    while (made := table.sign()) and stage not in {c.round for c in made}:
+        table.pass_on(made)
+    bad = of(made, stage, "carol")
+    count = len(bad.body["partials"]) * 3 // 4 // 64
+    others = [c for c in made if c is not bad]
+    table.pass_on([*others, changed(bad, partials=pack([bytes(64)] * count))], to=["bob"])
+    with pytest.raises(Misbehaviour, match=r"carol misbehaved: signature 00.* does not check"):
+        table.seat("bob").signatures()
+    check_evidence(table, "carol")
+
+
+def test_nonces_of_a_plain_signer_name_him_with_evidence(tmp_path: Path) -> None:
+    table = Table(tmp_path, 3, plain=("carol",)).open()
+    (made,) = table.sign("carol")
+    table.pass_on([*table.sign("alice"), changed(made, nonces=pack([bytes(66)]))], to=["bob"])
+    with pytest.raises(Misbehaviour, match="carol misbehaved: sends nonces although he signs without MuSig2"):
+        table.sign("bob")
+    check_evidence(table, "carol")
+
+
+def check_evidence(table: Table, guilty: str) -> None:
+    (path,) = (table.desks["bob"].home / EVIDENCE).glob("*.json")
+    assert verify_evidence(path.read_bytes(), TOY).party == guilty
+
+
+def test_a_plain_signer_sends_the_same_file_again_after_a_restored_folder(tmp_path: Path) -> None:
+    """No nonce is lost with a folder: his signatures of an attempt are the same bytes whoever makes them again."""
+    table = Table(tmp_path, 3, plain=("carol",)).open()
+    table.round()
+    seat = table.seat("carol")
+    sent = of(seat.sign(), Round.PARTIALS, "carol")
+    (seat.files.folder / sent.file_name).unlink()
+    assert of(table.seat("carol").sign(), Round.PARTIALS, "carol").to_bytes() == sent.to_bytes()
+
+
+def test_another_keystore_than_that_of_the_registered_plain_key_is_refused(tmp_path: Path) -> None:
+    table = Table(tmp_path, 2, plain=("bob",))
+    desk = table.desk("bob")
+    desk.check()
+    with pytest.raises(Refused, match="other keys in the name of bob"):
+        replace(desk, keys=replace(desk.keys, plain=keys_of("alice").plain)).check()
