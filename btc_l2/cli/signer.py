@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli import signer_check, signer_rounds
+from btc_l2.cli import settle, signer_check, signer_psbt, signer_rounds
 from btc_l2.cli.output import note, print_document
 from btc_l2.cli.signer_options import Accept, AsJson, Home, PassphraseFd, PassphraseFile, RelayRate
 from taproot.errors import InvalidInput, Refused, Unavailable
@@ -34,7 +34,10 @@ app.command("sign")(signer_rounds.sign)
 app.command("combine")(signer_rounds.combine)
 app.command("export")(signer_rounds.export)
 app.command("status")(signer_rounds.show_status)
+app.command("settle")(settle.settle)
+app.command("refresh")(settle.refresh)
 app.command("check")(signer_check.check)
+app.command("psbt")(signer_psbt.psbt)
 
 Scrypt = Annotated[int, typer.Option("--scrypt-log2", help="Cost of the passphrase: 2^N · 1 KiB of memory.")]
 SCRYPT = 17
@@ -126,6 +129,7 @@ def register(
 @app.command("verify")
 def verify(
     what: Annotated[Path, typer.Argument(metavar="BUNDLES|EVIDENCE", help="Folder of bundles, or a file of evidence.")],
+    bundles: Annotated[Path | None, typer.Option(help="For evidence about a proposal: bundles of its deposit.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check bundles: every graph made again, every signature; or evidence: exit code 5 if it proves a misbehaviour."""
@@ -136,11 +140,11 @@ def verify(
     from challenger.presign.ceremony.result import verify_folder
 
     if not what.is_dir():
-        raise verify_evidence(read_file(what), CRAFT)
-    manifest, bundles = verify_folder(what, CRAFT.build_games)
+        raise verify_evidence(read_file(what), CRAFT, verify_folder(bundles, CRAFT.build_games) if bundles else None)
+    manifest, found = verify_folder(what, CRAFT.build_games)
     print_document({
-        "deposit": manifest["deposit"], "ceremony": manifest["ceremony"], "operators": sorted(bundles),
-        "signatures": sum(len(b.signatures) for b in bundles.values()), "agreed": manifest["agreed"],
+        "deposit": manifest["deposit"], "ceremony": manifest["ceremony"], "operators": sorted(found),
+        "signatures": sum(len(b.signatures) for b in found.values()), "agreed": manifest["agreed"],
         "words": words_line(bytes.fromhex(manifest["agreed"])), "valid": True,
     }, as_json)  # fmt: skip
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from btc_l2.cli import main
+
+if TYPE_CHECKING:
+    from tests.cli.paid import PaidGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,13 @@ def btc_l2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         return Answer(int(left.value.code or 0), shown.out, shown.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def combined(tmp_path_factory: pytest.TempPathFactory) -> PaidGroup:
+    """Olga, an operator, and alice have signed a graph whose outputs stand on a chain; copy it before you change it."""
+    from tests.cli.paid import PaidGroup
+    from tests.cli.signers import call
+
+    group = PaidGroup(call, tmp_path_factory.mktemp("combined"), ("olga", "alice")).set_up().pay()
+    return group.until_combined()

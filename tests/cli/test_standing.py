@@ -29,13 +29,6 @@ def three(registered: PaidGroup, tmp_path: Path) -> PaidGroup:
     return PaidGroup(call, Path(shutil.copytree(registered.folder, tmp_path / "copy")), NAMES, operators=2)
 
 
-@pytest.fixture(scope="module")
-def combined(tmp_path_factory: pytest.TempPathFactory) -> PaidGroup:
-    """Olga and alice have signed a graph whose outputs stand."""
-    group = PaidGroup(call, tmp_path_factory.mktemp("combined"), ("olga", "alice")).set_up().pay()
-    return group.until_combined()
-
-
 @pytest.fixture
 def pair(combined: PaidGroup, tmp_path: Path) -> PaidGroup:
     copied = Path(shutil.copytree(combined.folder, tmp_path / "copy"))
