@@ -12,12 +12,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from regtest.debian import KEYRING, Programs, find_mirror
 from regtest.engine import connect_engine
-from taproot.errors import BtcL2Error, Unavailable
+from regtest.program import run_program
+from taproot.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = "bookworm"
@@ -116,18 +118,13 @@ def _digest(target: str) -> str:
     return hasher.hexdigest()[:16]
 
 
-def main() -> int:
-    """Make all images; stdout gets their tags."""
-    try:
-        engine = connect_engine()
-        for target in TARGETS:
-            print(f"containers: building {target}", file=sys.stderr)
-            print(find_image(engine, target))
-    except BtcL2Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+def main() -> Iterator[str]:
+    """Make all images; their tags."""
+    engine = connect_engine()
+    for target in TARGETS:
+        print(f"containers: building {target}", file=sys.stderr)
+        yield find_image(engine, target)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))

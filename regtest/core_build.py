@@ -15,11 +15,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from regtest.node_install import DEFAULT_FOLDER
-from taproot.errors import BtcL2Error, Unavailable
+from regtest.program import run_program
+from taproot.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE_FOLDER = DEFAULT_FOLDER.parent / "bitcoind-core"
@@ -153,18 +154,14 @@ def _run(command: Sequence[str], folder: Path | None = None) -> str:
     return done.stdout
 
 
-def main() -> int:
-    """Build into the project's cache; stdout gets the path of bitcoind."""
+def main() -> Iterator[str]:
+    """Build into the project's cache; the path of bitcoind."""
     options = argparse.ArgumentParser(description="build Bitcoin Core's bitcoind")
     options.add_argument("--jobs", type=int, default=1)
-    try:
-        print("bitcoind-core: building Bitcoin Core, once; some ten minutes of one core", file=sys.stderr)
-        print(build(jobs=options.parse_args().jobs))
-    except BtcL2Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    jobs = options.parse_args().jobs
+    print("bitcoind-core: building Bitcoin Core, once; some ten minutes of one core", file=sys.stderr)
+    yield str(build(jobs=jobs))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from regtest.debian import CACHE, Programs, unpack
-from taproot.errors import BtcL2Error
+from regtest.program import run_program
 
 BITCOIND = Programs(
     ("bitcoin-knots",), "unstable", ("bitcoind", "bitcoin-cli"), "or set BITCOIND to a bitcoind of your own"
@@ -19,16 +20,11 @@ def install(folder: Path = DEFAULT_FOLDER) -> Path:
     return unpack(BITCOIND, folder)
 
 
-def main() -> int:
-    """Install into the project's cache; stdout gets the path of bitcoind."""
-    try:
-        print("bitcoind: fetching Bitcoin Knots from Debian unstable", file=sys.stderr)
-        print(install())
-    except BtcL2Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+def main() -> Iterator[str]:
+    """Install into the project's cache; the path of bitcoind."""
+    print("bitcoind: fetching Bitcoin Knots from Debian unstable", file=sys.stderr)
+    yield str(install())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from regtest.debian import CACHE, Programs, unpack
-from taproot.errors import BtcL2Error
+from regtest.program import run_program
 
 NAMES = ("qemu-system-mips", "qemu-system-mipsel", "qemu-mips", "qemu-mipsel")
 QEMU = Programs(
@@ -36,16 +37,11 @@ def install(folder: Path = DEFAULT_FOLDER) -> None:
         unpack(QEMU, folder)
 
 
-def main() -> int:
-    """Install into the project's cache; stdout gets the paths."""
-    try:
-        install()
-        print("\n".join(str(find_oracle(name)) for name in NAMES))
-    except BtcL2Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+def main() -> Iterator[str]:
+    """Install into the project's cache; the paths."""
+    install()
+    yield from (str(find_oracle(name)) for name in NAMES)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main))
