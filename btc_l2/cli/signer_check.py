@@ -103,9 +103,11 @@ def _footing_line(found: Footing, seen: Inspection) -> str:
 
 
 def _refund_lines(graph: Graph, deposit: Footing) -> Iterator[str]:
-    from challenger.agents.footing import STANDS
+    from challenger.agents.footing import AWAITED, STANDS
 
-    if deposit.state == STANDS and deposit.height is not None:
+    if deposit.state == AWAITED:
+        yield "the deposit is made by the move of the refresh; check again when that is buried"
+    elif deposit.state == STANDS and deposit.height is not None:
         ripe = deposit.height + graph.contract.terms.refund_delay
         yield f"{graph.contract.parties.depositor.name} can take the deposit back alone from height {ripe} on"
 

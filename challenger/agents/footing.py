@@ -16,6 +16,7 @@ from taproot.presigned import Graph
 from taproot.tx import OutPoint
 
 STANDS, IN_VAULT, LEAVING, CLAIMED, MISSING = "stands", "in the vault", "leaving", "claim open", "missing"
+AWAITED = "awaited"
 _FOLLOWS = {"deposit": ("vault", IN_VAULT), "ticket": ("asset", CLAIMED)}  # of stakes and bonds their leaving
 
 

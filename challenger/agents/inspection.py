@@ -7,10 +7,18 @@ outputs that two operators' graphs both count on. What speaks against relying is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from btc_l2.chain.protocol import Chain, Tip
-from challenger.agents.footing import Footing, find_footing, find_refund_doubt, standing_outputs
+from challenger.agents.footing import (
+    AWAITED,
+    MISSING,
+    Footing,
+    find_footing,
+    find_refund_doubt,
+    standing_outputs,
+)
+from challenger.presign.refresh import NOBODY
 from challenger.presign.vetting import find_relay_faults
 from taproot.presigned import Graph
 from taproot.tx import OutPoint
@@ -29,15 +37,28 @@ class Inspection:
 
 
 def inspect(chain: Chain, graphs: Mapping[str, Graph], depth: int | None = None) -> Inspection:
-    """Look at the graphs of one deposit, by operator; `depth` is asked of every output (default: the terms')."""
+    """Look at the graphs of one deposit, by operator; `depth` is asked of every output (default: the terms').
+
+    The deposit of a refresh is made by its `move`, which is signed last: until then it is awaited, and nobody has the
+    key of its refund.
+    """
     first = next(iter(graphs.values()))
     asked = first.contract.terms.confirmations if depth is None else depth
+    is_refresh = first.contract.parties.depositor.name == NOBODY
     tip, rate = chain.tip(), chain.relay_rate()
-    footings = {operator: tuple(find_footing(chain, graph, asked)) for operator, graph in graphs.items()}
+    footings = {
+        operator: tuple(_awaited(f) if is_refresh else f for f in find_footing(chain, graph, asked))
+        for operator, graph in graphs.items()
+    }
     doubts = [f"{op}: {f.name} ({f.outpoint}) {f.doubt}" for op, found in footings.items() for f in found if f.doubt]
     doubts += [f"{op}: {fault}" for op, graph in graphs.items() for fault in find_relay_faults(graph, rate)]
-    doubts += [*_shared(graphs), *filter(None, [find_refund_doubt(chain, first)])]
+    doubts += [*_shared(graphs), *filter(None, [None if is_refresh else find_refund_doubt(chain, first)])]
     return Inspection(tip, asked, rate, chain.estimate_fee(), footings, tuple(_once_of_deposit(doubts)))
+
+
+def _awaited(found: Footing) -> Footing:
+    is_to_come = (found.name, found.state) == ("deposit", MISSING)
+    return replace(found, state=AWAITED, doubt=None) if is_to_come else found
 
 
 def _shared(graphs: Mapping[str, Graph]) -> Iterator[str]:

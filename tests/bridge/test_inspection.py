@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from challenger.agents.footing import CLAIMED, IN_VAULT, LEAVING, STANDS, find_footing, find_refund_doubt
+from btc_l2.bridge.skeleton import build_skeleton
+from challenger.agents.footing import AWAITED, CLAIMED, IN_VAULT, LEAVING, STANDS, find_footing, find_refund_doubt
 from challenger.agents.inspection import inspect
+from challenger.presign.refresh import Standing as Stands
+from challenger.presign.refresh import plan_refresh
 from taproot.connectors.stake import make_stake
 from taproot.presigned import Graph
 from taproot.tx import OutPoint
@@ -95,6 +98,19 @@ def test_a_refund_that_comes_before_confirm_can_be_buried_is_named(bridge: Bridg
     assert "in 0 blocks" in str(find_refund_doubt(bridge.chain, graph))
     bridge.plays("confirm")
     assert find_refund_doubt(bridge.chain, graph) is None
+
+
+def test_the_deposit_of_a_refresh_is_awaited_and_only_it(bridge: Bridge) -> None:
+    bridge.plays("confirm")
+    old = bridge.bundle.graph
+    funding = bridge.bundle.proposal.funding
+    agreed = plan_refresh(old, Stands(funding.stakes, funding.bonds, funding.ticket))
+    refreshed = {"olga": build_skeleton(agreed.terms, agreed.parties, agreed.funding)}
+    seen = inspect(bridge.chain, refreshed, 1)
+    assert {f.name: f.state for f in seen.footings["olga"]}["deposit"] == AWAITED and seen.doubts == ()
+    nowhere = replace(agreed.funding, ticket=OutPoint(b"\x07" * 32, 0))
+    lacking = {"olga": build_skeleton(agreed.terms, agreed.parties, nowhere)}
+    assert [d.partition(" (")[0] for d in inspect(bridge.chain, lacking, 1).doubts] == ["olga: ticket"]
 
 
 def test_one_bond_for_two_operators_is_named(bridge: Bridge) -> None:
