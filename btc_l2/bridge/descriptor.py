@@ -1,17 +1,20 @@
 """Output descriptors of the bridge's own outputs: what a wallet imports to watch a deposit and to take it back.
 
     deposit   tr(INTERNAL,{pk(ALL),and_v(v:pk(DEPOSITOR),older(DELAY))})#checksum
+              with plain signers and_v(v:pk(ALL),pk(PLAIN)) in the place of pk(ALL), or and_v in and_v for more of them
     swap      tr(INTERNAL,{and_v(v:pk(CLAIMER),sha256(HASH)),and_v(v:pk(FUNDER),older(DELAY))})#checksum
 
 Sources: BIP 380 (checksum), BIP 386 (`tr`), BIP 379 (miniscript in Tapscript). Keys are x-only, 64 hexadecimal digits.
-Only these two forms are read; in each the checksum has to be there.
+Only these forms are read; in each the checksum has to be there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from taproot.connectors.output import check_script
 from taproot.errors import InvalidInput
 from taproot.keys import XOnlyKey
 from taproot.script import Op, script
@@ -19,7 +22,8 @@ from taproot.tree import TapTree
 from taproot.units import SEQUENCE_LOCKTIME_MASK
 
 CHECKSUM_LENGTH = 8
-MOST_CHARACTERS = 400
+MOST_KEYS = 48  # of the n-of-n; `taproot.terms` allows no more
+MOST_CHARACTERS = 400 + 80 * MOST_KEYS
 N_OF_N, REFUND, CLAIM = "n-of-n", "refund", "claim"
 
 # BIP 380, "Checksum"
@@ -27,8 +31,10 @@ _INPUT = "0123456789()[],'/*abcdefgh@:$%{}IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~ijklmn
 _OUTPUT = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
 
+_KEYS = re.compile(r"[0-9a-f]{64}")
 _KEY, _DELAY = r"([0-9a-f]{64})", r"([1-9][0-9]{0,4})"
-_DEPOSIT = re.compile(rf"tr\({_KEY},\{{pk\({_KEY}\),and_v\(v:pk\({_KEY}\),older\({_DELAY}\)\)\}}\)")
+_ALL = r"((?:and_v\(v:pk\([0-9a-f]{64}\),){0,47}pk\([0-9a-f]{64}\)\){0,47})"
+_DEPOSIT = re.compile(rf"tr\({_KEY},\{{{_ALL},and_v\(v:pk\({_KEY}\),older\({_DELAY}\)\)\}}\)")
 _SWAP = re.compile(
     rf"tr\({_KEY},\{{and_v\(v:pk\({_KEY}\),sha256\({_KEY}\)\),and_v\(v:pk\({_KEY}\),older\({_DELAY}\)\)\}}\)"
 )
@@ -39,27 +45,32 @@ class DepositDescriptor:
     """The output that a depositor pays: all together, or he alone after `delay` blocks."""
 
     internal_key: XOnlyKey
-    all_key: XOnlyKey
+    all_keys: tuple[XOnlyKey, ...]  # of the n-of-n (`taproot.cosigners`), the one that is checked first in front
     depositor: XOnlyKey
     delay: int
 
     def __post_init__(self) -> None:
-        """Raises InvalidInput for a delay that BIP 68 cannot count in blocks."""
+        """Raises InvalidInput for a delay that BIP 68 cannot count in blocks, or no key of all."""
         _check_delay(self.delay)
+        if not 0 < len(self.all_keys) <= MOST_KEYS:
+            raise InvalidInput(f"an n-of-n of {len(self.all_keys)} keys; 1 to {MOST_KEYS} can stand in a deposit")
 
     def __str__(self) -> str:
-        body = f"tr({self.internal_key},{{pk({self.all_key}),{_after(self.depositor, self.delay)}}})"
+        body = f"tr({self.internal_key},{{{_together(self.all_keys)},{_after(self.depositor, self.delay)}}})"
         return add_checksum(body)
 
     @classmethod
     def from_str(cls, text: str) -> DepositDescriptor:
         """Inverse of `str`. Raises InvalidInput for a wrong checksum, another form, a key that is no point."""
         internal, everybody, depositor, delay = _read(_DEPOSIT, text, "a deposit")
-        return cls(_key(internal), _key(everybody), _key(depositor), int(delay))
+        made = cls(_key(internal), tuple(map(_key, _KEYS.findall(everybody))), _key(depositor), int(delay))
+        if str(made) != text:
+            raise InvalidInput("the brackets of the descriptor do not close; copy it again, whole")
+        return made
 
     def tree(self) -> TapTree:
         """Leaves `n-of-n` and `refund`."""
-        leaves = {N_OF_N: script(self.all_key, Op.CHECKSIG).code, REFUND: refund_script(self.depositor, self.delay)}
+        leaves = {N_OF_N: check_script(self.all_keys).code, REFUND: refund_script(self.depositor, self.delay)}
         return TapTree.build(self.internal_key, leaves)
 
 
@@ -154,6 +165,11 @@ def _read(form: re.Pattern[str], text: str, what: str) -> tuple[str, ...]:
 
 def _after(key: XOnlyKey, delay: int) -> str:
     return f"and_v(v:pk({key}),older({delay}))"
+
+
+def _together(keys: Sequence[XOnlyKey]) -> str:
+    """`and_v(v:pk(K1),and_v(v:pk(K2),pk(K3)))`."""
+    return "".join(f"and_v(v:pk({key})," for key in keys[:-1]) + f"pk({keys[-1]})" + ")" * (len(keys) - 1)
 
 
 def _key(digits: str) -> XOnlyKey:

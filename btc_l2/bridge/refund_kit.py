@@ -39,34 +39,36 @@ class RefundKit:
     """The facts; `outpoint` is None until the deposit is paid."""
 
     network: str
-    cosigners: tuple[bytes, ...]  # compressed keys, in the order of the n-of-n key
+    cosigners: tuple[bytes, ...]  # compressed keys of the MuSig2 signers, in the order of their aggregation
     depositor: XOnlyKey
     delay: int
     amount: Sats
     outpoint: OutPoint | None = None
+    plain: tuple[XOnlyKey, ...] = ()  # keys of those who sign without MuSig2, in the order in which they are checked
 
     def __post_init__(self) -> None:
         """Raises Refused for mainnet, InvalidInput for another network, an amount out of range, keys out of order."""
         checked_network(self.network)
         if not 0 < self.amount <= MAX_MONEY:
             raise InvalidInput(f"a deposit of {self.amount} sat; give more than 0, at most 21 million bitcoin")
-        if not self.cosigners or list(self.cosigners) != sorted(set(self.cosigners)):
+        in_order = all(list(keys) == sorted(set(keys)) for keys in (self.cosigners, self.plain))
+        if not (self.cosigners or self.plain) or not in_order:
             raise InvalidInput("the cosigners' keys must be different and in the order of their bytes (BIP 327)")
 
     @property
     def nums_r(self) -> bytes:
         """The internal key is H + r·G."""
-        return nums_scalar(b"standing/" + self.all_key + b"/deposit")
+        return nums_scalar(b"standing/" + b"".join(self.all_keys) + b"/deposit")
 
     @property
-    def all_key(self) -> XOnlyKey:
-        """The n-of-n key."""
-        return KeyAgg(self.cosigners).output_key
+    def all_keys(self) -> tuple[XOnlyKey, ...]:
+        """The keys of the n-of-n (`taproot.cosigners`)."""
+        return (*((KeyAgg(self.cosigners).output_key,) if self.cosigners else ()), *self.plain)
 
     @property
     def descriptor(self) -> DepositDescriptor:
         """What a wallet imports."""
-        return DepositDescriptor(nums_key(self.nums_r), self.all_key, self.depositor, self.delay)
+        return DepositDescriptor(nums_key(self.nums_r), self.all_keys, self.depositor, self.delay)
 
     @property
     def address(self) -> str:
@@ -85,6 +87,7 @@ class RefundKit:
             "format": FORMAT,
             "network": self.network,
             "cosigners": [key.hex() for key in self.cosigners],
+            **({"plain": [key.hex() for key in self.plain]} if self.plain else {}),
             "depositor": self.depositor.hex(),
             "refund_delay": self.delay,
             "amount": int(self.amount),
@@ -141,8 +144,10 @@ def kit_of(contract: Contract, outpoint: OutPoint | None = None) -> RefundKit:
 
 def make_kit(terms: Terms, parties: Parties, outpoint: OutPoint | None = None) -> RefundKit:
     """The kit of the depositor among `parties`."""
-    keys = tuple(p.public_key for p in parties.cosigners)
-    return RefundKit(terms.network, keys, parties.depositor.x_only, terms.refund_delay, terms.deposit, outpoint)
+    keys = tuple(p.public_key for p in parties.cosigners if p.plain_key is None)
+    plain = tuple(parties.n_of_n().plain.values())
+    depositor = parties.depositor.x_only
+    return RefundKit(terms.network, keys, depositor, terms.refund_delay, terms.deposit, outpoint, plain)
 
 
 def own_script(kit: RefundKit) -> bytes:
@@ -196,6 +201,7 @@ def _facts(values: Mapping[str, Any]) -> RefundKit:
         delay=delay,
         amount=Sats(amount),
         outpoint=None if at is None else OutPoint.from_str(at),
+        plain=tuple(XOnlyKey(bytes.fromhex(key)) for key in values.get("plain", [])),
     )
 
 

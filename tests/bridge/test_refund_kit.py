@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_l2.bridge.refund_kit import RefundKit, kit_of, make_refund, own_script, verify_refund
+from btc_l2.bridge.refund_kit import RefundKit, kit_of, make_kit, make_refund, own_script, verify_refund
 from btc_l2.chain.protocol import Rejected
 from taproot.errors import InvalidInput, Refused, Unavailable, VerificationFailed
 from taproot.hashes import sha256
 from taproot.tx import OutPoint, Transaction, TxOut
 from taproot.units import Sats
 from tests.bridge.conftest import CONTRACT, Bridge
-from tests.taproot.toy import SECRETS
+from tests.taproot.toy import NAMES, PLAIN_SECRETS, SECRETS, TERMS, make_parties
 
 AT = OutPoint(sha256(b"somewhere"), 1)
 KIT = kit_of(CONTRACT, AT)
+PLAIN = make_kit(TERMS, make_parties(plain=("bob", "operator")), AT)
+COSIGNERS = (*NAMES[:3], "operator")
 SECRET = SECRETS["depositor"]
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -35,8 +37,25 @@ def changed(**what: Any) -> dict[str, Any]:
 
 
 def test_kit_reads_what_it_writes() -> None:
-    for kit in (KIT, replace(KIT, outpoint=None)):
+    for kit in (KIT, replace(KIT, outpoint=None), PLAIN, make_kit(TERMS, make_parties(plain=COSIGNERS))):
         assert RefundKit.parse(json.dumps(kit.to_json()).encode()) == kit
+
+
+def test_a_kit_without_plain_signers_is_what_it_was() -> None:
+    """The digest is that of the last version that knew MuSig2 signers only."""
+    content = json.dumps(make_kit(TERMS, make_parties()).to_json()).encode()
+    assert sha256(content).hex() == "1ad86cfee6c4b978778c1b7d82ddf16eb900374fa7cab43d4de2d7695ed26185"
+
+
+def test_plain_keys_in_a_kit_are_facts_that_all_the_rest_follows_from() -> None:
+    values = PLAIN.to_json()
+    assert values["plain"] == sorted(PLAIN_SECRETS[n].x_only.hex() for n in ("bob", "operator"))
+    others: list[Any] = [values["plain"][:1], values["plain"][::-1], [], "x"]
+    for wrong in others:
+        with pytest.raises(VerificationFailed):
+            RefundKit.from_json({**values, "plain": wrong})
+    made = make_refund(PLAIN, SECRET, own_script(PLAIN), 2)  # libbitcoinkernel accepts it
+    assert made.inputs[0].prevout == AT
 
 
 def test_refund_is_taken_by_the_chain_after_the_delay_and_not_a_block_before(bridge: Bridge) -> None:
