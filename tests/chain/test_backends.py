@@ -176,7 +176,9 @@ def test_one_sat_per_vbyte_is_the_least_fee(chain: Chain) -> None:
 
 def test_burning_coins_is_relayed(chain: Chain) -> None:
     burn = TxOut(pay(500_000).value, op_return_script(b"burnt"))
-    chain.broadcast(lock_coins(chain).spend(outputs=[burn, pay(400_000)]))
+    tx = lock_coins(chain).spend(outputs=[burn, pay(400_000)])
+    chain.broadcast(tx)
+    assert chain.mempool() == (tx,)
 
 
 # ---- packages ---------------------------------------------------------------------------------------------

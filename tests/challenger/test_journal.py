@@ -46,6 +46,7 @@ def test_the_same_value_is_taken_again(path: Path) -> None:
     with closing(open_journal(path)) as journal:
         journal.commit_move("alice/choose.0", {"a": (3,)}, b"raw", 100)
         journal.commit_move("alice/choose.0", {"a": (3,)}, b"raw", 101)
+        assert (journal.value("a"), journal.move("alice/choose.0")) == ((3,), b"raw")
 
 
 def test_another_value_is_refused_and_the_whole_move_with_it(path: Path) -> None:
