@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli import bridge_together
+from btc_l2.cli import bridge_credit, bridge_together
 from btc_l2.cli.arguments import read_file
 from btc_l2.cli.bridge_answers import describe, of_kit, send, told
 from btc_l2.cli.bridge_home import Home, new_key, open_chain, read_key
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Deposit coins, watch them, take them back; pay out and cancel together.", no_args_is_help=True)
 kit_app = typer.Typer(help="Refund kits, without a node and without us.", no_args_is_help=True)
 app.add_typer(kit_app, name="kit")
+app.command("credit")(bridge_credit.credit)
 app.command("payout")(bridge_together.pay_out)
 app.command("cancel")(bridge_together.cancel)
 app.command("capital")(bridge_together.show_capital)

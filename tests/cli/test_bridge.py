@@ -315,6 +315,21 @@ def test_payout_pays_the_operator_and_capital_shows_who_has_locked_what(desk: De
     assert desk.ok("status", deposit["id"])["state"] == "claimed"
 
 
+def test_a_vault_is_credited_once_and_nothing_else_is(desk: Desk) -> None:
+    deposit = desk.announce()
+    desk.pay(deposit)
+    early = desk.bridge("credit", deposit["id"])
+    assert early.code == 6 and "is funded; credit cannot happen" in early.stderr
+    presigned(desk, deposit)
+    assert desk.ok("credit", deposit["id"], "--detail", "mint 77")["state"] == "credited"
+    assert desk.ok("status", deposit["id"])["history"][-1].endswith("credit: credited")
+    again = desk.bridge("credit", deposit["id"])
+    assert again.code == 6 and "is credited; credit cannot happen" in again.stderr
+    desk.ok("payout", deposit["id"], *desk.keys())
+    desk.mine(TERMS.confirmations)
+    assert desk.ok("status", deposit["id"])["state"] == "claimed" and desk.bridge("credit", deposit["id"]).code == 6
+
+
 def test_payout_after_a_kickoff_takes_the_kill_token_along(desk: Desk) -> None:
     deposit = desk.announce()
     desk.pay(deposit)
