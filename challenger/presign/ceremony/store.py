@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from btc_l2.durable import make_folder, remove_file, write_once
-from challenger.presign.ceremony.contribution import Contribution, Round
+from challenger.presign.ceremony.contribution import PROPOSALS, Contribution, Round
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 
 KEYSTORE, POLICY, CEREMONIES, EVIDENCE = "keystore.json", "policy.json", "ceremonies", "evidence"
@@ -115,9 +115,13 @@ def _load(path: Path) -> Contribution:
 
 
 def ceremony_folders(home: Path) -> Iterator[Path]:
-    """The folders of all ceremonies, the oldest name first."""
+    """The folders of all ceremonies, the oldest name first. One without a proposal is no ceremony: a crash left it."""
     folder = home / CEREMONIES
-    yield from sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ()
+    yield from sorted(p for p in folder.iterdir() if _has_proposal(p)) if folder.is_dir() else ()
+
+
+def _has_proposal(folder: Path) -> bool:
+    return any(list(folder.glob(f"{round_.value}.*.json")) for round_ in PROPOSALS)
 
 
 def find_ceremony(home: Path, prefix: str) -> Path:
