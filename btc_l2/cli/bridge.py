@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_l2.cli import bridge_credit, bridge_together
+from btc_l2.cli import bridge_credit, bridge_settled, bridge_together
 from btc_l2.cli.arguments import read_file
 from btc_l2.cli.bridge_answers import describe, of_kit, send, told
 from btc_l2.cli.bridge_home import Home, new_key, open_chain, read_key
@@ -32,6 +32,7 @@ app.add_typer(kit_app, name="kit")
 app.command("credit")(bridge_credit.credit)
 app.command("payout")(bridge_together.pay_out)
 app.command("cancel")(bridge_together.cancel)
+app.command("refresh")(bridge_settled.refresh)
 app.command("capital")(bridge_together.show_capital)
 
 OFFLINE_FEE_RATE = 2  # sat/vB

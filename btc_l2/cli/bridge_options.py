@@ -15,6 +15,5 @@ ChainFolder = Annotated[Path | None, typer.Option("--chain", help="Instead of a 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Ask the node whether it would take it, send nothing.")]
 FeeRate = Annotated[int | None, typer.Option("--fee-rate", min=1, max=1000, help="sat/vB; default: asked of the node.")]
 To = Annotated[str | None, typer.Option("--to", help="Address to pay to; default the party's own key.")]
-KeyFiles = Annotated[list[Path], typer.Option("--key-file", help="Key file of a cosigner (0600); once for each.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Id = Annotated[str, typer.Argument(metavar="DEPOSIT", help="Id or unique prefix.")]

@@ -18,12 +18,11 @@ from btc_l2.cli.bridge_options import (
     DryRun,
     FeeRate,
     HomeOption,
-    Id,
-    KeyFiles,
     Network,
     Node,
     To,
 )
+from btc_l2.cli.bridge_settled import Settlement, send_settled
 from btc_l2.cli.output import print_document
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 
@@ -34,44 +33,55 @@ if TYPE_CHECKING:
     from taproot.tx import Transaction
 
 
+Which = Annotated[str | None, typer.Argument(metavar="[DEPOSIT]", help="Id or unique prefix, or --settlement.")]
+KeyFiles = Annotated[
+    list[Path] | None, typer.Option("--key-file", help="Test networks: key of a cosigner (0600); once for each.")
+]
+
+
 def pay_out(
-    which: Id, key_file: KeyFiles,
+    which: Which = None, settlement: Settlement = None, key_file: KeyFiles = None,
     operator: Annotated[str | None, typer.Option(help="Whom to pay, if several have a graph.")] = None,
     fee_rate: FeeRate = None, home: HomeOption = None, node: Node = None,
     cookie: Cookie = None, network: Network = "regtest", chain: ChainFolder = None, dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """All cosigners pay the vault to the operator, with what is left of his claim; all keys on this machine."""
+    """Send a payout that all have signed (`--settlement`); or sign it here, with all keys on this machine."""
     from btc_l2.bridge.states import State
     from taproot.connectors.output import payout_script
 
+    if settlement is not None:
+        _send(settlement, "payout", which, key_file, (node, cookie, network, chain), dry_run, as_json)
+        return
     place = Home.find(home)
     with place.store() as store, open_chain(node, cookie, network, chain) as opened:
-        deposit = _up_to_date(store, which, opened, (State.VAULT, State.CREDITED))
+        deposit = _up_to_date(store, _named(which), opened, (State.VAULT, State.CREDITED))
         graphs = _graphs_at(place, deposit, "vault")
         if len(graphs) > 1 and operator is None:
             raise InvalidInput(f"operators {', '.join(sorted(graphs))} have a graph; name one with --operator")
         graph = _graph_to_settle(graphs, operator, opened)
         script_pubkey = payout_script(graph.contract, graph.contract.parties.operator.name)
-        tx = _settle(graph, "payout", ("vault",), script_pubkey, key_file, opened, fee_rate, dry_run)
+        tx = _settle(graph, "payout", ("vault",), script_pubkey, key_file or [], opened, fee_rate, dry_run)
     print_document(told(tx, not dry_run), as_json)
 
 
 def cancel(
-    which: Id,
-    key_file: Annotated[list[Path] | None, typer.Option(help="Key file of a cosigner; once for each.")] = None,
+    which: Which = None, settlement: Settlement = None, key_file: KeyFiles = None,
     to: To = None, fee_rate: FeeRate = None, home: HomeOption = None, node: Node = None, cookie: Cookie = None,
     network: Network = "regtest", chain: ChainFolder = None, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Give a deposit back: one that was never paid is struck out, else all cosigners pay it to the depositor."""
+    """Give a deposit back: send what all have signed (`--settlement`), or sign it here; an unpaid one is struck out."""
     from btc_l2.bridge.refund_kit import own_script
     from btc_l2.bridge.skeleton import build_bare_skeleton
     from btc_l2.bridge.states import FINAL, Event, State
     from taproot.address import decode_address
 
+    if settlement is not None:
+        _send(settlement, "cancel", which, key_file, (node, cookie, network, chain), dry_run, as_json)
+        return
     place = Home.find(home)
     with place.store() as store, open_chain(node, cookie, network, chain) as opened:
-        deposit = _up_to_date(store, which, opened, tuple(set(State) - FINAL))
+        deposit = _up_to_date(store, _named(which), opened, tuple(set(State) - FINAL))
         if deposit.state is State.ANNOUNCED:
             if opened.find_coins(deposit.kit.output.script_pubkey):
                 raise Refused("something was paid to its address; wait until it is buried, then cancel")
@@ -111,6 +121,22 @@ def show_capital(
     print_document({"locked": locked, "positions": positions, "deposits": works}, as_json)
 
 
+def _send(
+    settlement: Path, kind: str, which: str | None, key_file: list[Path] | None,
+    where: tuple[str | None, Path | None, str, Path | None], dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    if which or key_file:
+        raise InvalidInput("a settlement names its deposit and is signed; leave the id and --key-file out")
+    with open_chain(*where) as opened:
+        print_document(send_settled(settlement, kind, opened, dry_run), as_json)
+
+
+def _named(which: str | None) -> str:
+    if which is None:
+        raise InvalidInput("name the deposit by its id, or what all have signed by --settlement")
+    return which
+
+
 def _each(locked_for: Any, party: str, graphs: Mapping[str, Graph]) -> dict[str, int]:
     return {deposit: locked_for(party, deposit) for deposit in graphs}
 
@@ -131,16 +157,12 @@ def _graphs_at(place: Home, deposit: Deposit, source: str) -> dict[str, Graph]:
 
 
 def _graph_to_settle(graphs: Mapping[str, Graph], operator: str | None, chain: Chain) -> Graph:
-    """The graph whose open claim goes along. Raises Refused if another operator's claim would be left to its kills."""
+    """The graph whose open claim goes along; raises as `find_claimant`."""
+    from challenger.presign.ceremony.sighting import find_claimant
+
     if not graphs:
         raise Refused("the deposit's graph is unknown here, a claim could be open; run `bridge presigned` first")
-    claiming = [name for name, g in graphs.items() if chain.utxo(g.outpoints["asset"]) is not None]
-    name = operator or (claiming or sorted(graphs))[0]
-    if name not in graphs:
-        raise InvalidInput(f"{name} has no graph of this deposit; choose one of {', '.join(sorted(graphs))}")
-    if others := [other for other in claiming if other != name]:
-        raise Refused(f"{others[0]} has an open claim to this deposit, which could still be killed; settle it with his")
-    return graphs[name]
+    return graphs[find_claimant(chain, graphs, operator)]
 
 
 def _settle(

@@ -1,15 +1,20 @@
-"""The rounds of `btc-l2 signer`: propose, import, review, sign, combine, export, status."""
+"""The rounds of `btc-l2 signer`: propose, import, review, sign, combine, export, status.
+
+They are the same for every kind of ceremony; what a settlement wants besides is in `settle`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from btc_l2.cli.bridge_options import ChainFolder, Cookie, Network, Node
 from btc_l2.cli.output import note, print_document, print_rows
+from btc_l2.cli.settle import Next, OwnBundles
 from btc_l2.cli.signer_options import (
     Accept,
     AsJson,
@@ -21,6 +26,11 @@ from btc_l2.cli.signer_options import (
     Which,
 )
 from taproot.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from challenger.presign.ceremony.ceremony import Ceremony
+    from challenger.presign.ceremony.course import Course
+    from challenger.presign.ceremony.seat import Desk
 
 DAYS = 7
 
@@ -74,28 +84,47 @@ def review(
     ceremony: Which = "",
     fee_rate: Annotated[int, typer.Option(help="Costs are shown at this rate (sat/vB).", min=1)] = 1,
     full: Annotated[bool, typer.Option("--full", help="Every turn of every game by itself.")] = False,
+    bundles: OwnBundles = None, successor: Next = None,
+    node: Node = None, cookie: Cookie = None, network: Network = "regtest", chain: ChainFolder = None,
     home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
     accept: Accept = None,
 ) -> None:  # fmt: skip
     """Show where each satoshi can go, after how long, at which cost; if you agree, you can sign."""
-    from btc_l2.cli.signer_check import statement_lines
-    from btc_l2.cli.signer_desk import ask, home_of, open_ceremony, open_desk, read_passphrase
-    from btc_l2.cli.signer_screens import review_screen
+    from btc_l2.cli.settle import ask_node, review_settlement
+    from btc_l2.cli.signer_desk import home_of, open_desk, read_passphrase
     from btc_l2.durable import locked
-    from challenger.presign.ceremony.agreement import Messages
+    from challenger.presign.ceremony.ceremony import Ceremony
+    from challenger.presign.ceremony.settling import Settling
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
     with locked(desk.home):
-        opened = open_ceremony(desk, ceremony)
-        graphs = opened.graphs()
-        for line in review_screen(opened.plan, graphs, desk.name, fee_rate, full):
-            print(line)
-        messages = Messages.of(graphs)
-        for line in statement_lines(opened.files.folder, messages.digest()):
-            print(line)
-        ask("Have all signers the same words, and do you agree?", messages.digest(), accept)
-        opened.agree(messages)
+        opened = _open(desk, ceremony)
+        if isinstance(opened, Settling):
+            seen = ask_node(opened, bundles, node, cookie, network, chain)
+            review_settlement(desk, opened, bundles, successor, accept, seen)
+        elif isinstance(opened, Ceremony):
+            _review_graphs(opened, bundles, fee_rate, full, accept)
     note("agreed; `btc-l2 signer sign` makes your nonces")
+
+
+def _review_graphs(opened: Ceremony, bundles: Path | None, fee_rate: int, full: bool, accept: str | None) -> None:
+    """The screen of graphs that are presigned; a yes is kept."""
+    from btc_l2.cli.settle import needed, read_own
+    from btc_l2.cli.signer_check import statement_lines
+    from btc_l2.cli.signer_desk import ask
+    from btc_l2.cli.signer_screens import review_screen
+    from challenger.presign.ceremony.agreement import Messages
+
+    if opened.plan.origin is not None:
+        opened.check_origin(read_own(needed(bundles)))
+    graphs = opened.graphs()
+    for line in review_screen(opened.plan, graphs, opened.desk.name, fee_rate, full):
+        print(line)
+    messages = Messages.of(graphs)
+    for line in statement_lines(opened.files.folder, messages.digest()):
+        print(line)
+    ask("Have all signers the same words, and do you agree?", messages.digest(), accept)
+    opened.agree(messages)
 
 
 def sign(
@@ -110,16 +139,17 @@ def sign(
     passphrase_fd: PassphraseFd = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make what you have to send next: your keys and outpoints, then nonces, then parts of signatures."""
-    from btc_l2.cli.signer_desk import hand_out, home_of, open_ceremony, open_desk, outside_of, read_passphrase
+    from btc_l2.cli.signer_desk import hand_out, home_of, open_desk, outside_of, read_passphrase
     from btc_l2.cli.signer_screens import status_lines
     from btc_l2.durable import locked
+    from challenger.presign.ceremony.ceremony import Ceremony
     from challenger.presign.ceremony.contribution import Round
 
     folder = home_of(home)
     desk = open_desk(folder, read_passphrase(passphrase_file, passphrase_fd), outside_of(nonces, folder))
     with locked(desk.home):
-        opened = open_ceremony(desk, ceremony)
-        if opened.own(Round.KEYS, 0) is None or stake or ticket or bond:
+        opened, has_outpoints = _open(desk, ceremony), bool(stake or ticket or bond)
+        if isinstance(opened, Ceremony) and (has_outpoints or opened.own(Round.KEYS, 0) is None):
             made = [opened.give_keys(_outpoints(stake, ticket, bond))]
         else:
             made = opened.sign(again, resume)
@@ -128,26 +158,40 @@ def sign(
 
 
 def combine(
-    out: Annotated[Path, typer.Option(help="Folder for the bundles.")],
+    out: Annotated[Path, typer.Option(help="Folder for the bundles, or for the settlement.")],
     ceremony: Which = "",
+    bundles: OwnBundles = None,
     home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Join all parts to signatures, check every one, write a bundle per operator and a manifest."""
-    from btc_l2.cli.signer_desk import home_of, open_ceremony, open_desk, read_passphrase
-    from btc_l2.cli.signer_screens import words_line
+    """Join all parts to signatures, check every one; write a bundle per operator and a manifest, or a settlement."""
+    from btc_l2.cli.settle import combine_settlement
+    from btc_l2.cli.signer_desk import home_of, open_desk, read_passphrase
     from btc_l2.durable import locked
-    from challenger.presign.ceremony.result import make_bundles, write_folder
+    from challenger.presign.ceremony.ceremony import Ceremony
+    from challenger.presign.ceremony.settling import Settling
 
+    document: dict[str, Any] = {}
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
     with locked(desk.home):
-        opened = open_ceremony(desk, ceremony)
-        signatures = opened.signatures()
-        manifest = write_folder(out, opened.plan, make_bundles(opened.proposals(), opened.graphs(), signatures))
+        opened = _open(desk, ceremony)
+        if isinstance(opened, Settling):
+            document = combine_settlement(opened, bundles, out)
+        elif isinstance(opened, Ceremony):
+            document = _combine_graphs(opened, out)
+    print_document(document, as_json)
+
+
+def _combine_graphs(opened: Ceremony, out: Path) -> dict[str, Any]:
+    from btc_l2.cli.signer_screens import words_line
+    from challenger.presign.ceremony.result import make_bundles, write_folder
+
+    signatures = opened.signatures()
+    manifest = write_folder(out, opened.plan, make_bundles(opened.proposals(), opened.graphs(), signatures))
     note(f"written to {out}; keep copies: without the bundle nobody is paid or punished")
     document: dict[str, Any] = {name: manifest[name] for name in ("ceremony", "deposit", "domain", "agreed", "digest")}
     document["operators"] = sorted(manifest["operators"])
-    print_document({**document, "words": words_line(bytes.fromhex(manifest["digest"]))}, as_json)
+    return {**document, "words": words_line(bytes.fromhex(manifest["digest"]))}
 
 
 def export(
@@ -158,7 +202,7 @@ def export(
     home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
 ) -> None:  # fmt: skip
     """Write all files again that you sent in a ceremony; or your card."""
-    from btc_l2.cli.signer_desk import hand_out, home_of, open_ceremony, open_desk, open_keys, read_passphrase
+    from btc_l2.cli.signer_desk import hand_out, home_of, open_desk, open_keys, read_passphrase
     from btc_l2.cli.signer_screens import words_line
     from btc_l2.durable import replace_file
     from challenger.presign.ceremony.card import card_digest, make_card, read_card
@@ -169,7 +213,7 @@ def export(
         replace_file(out, content)
         note(f"words of your card, for those who put it into a policy: {words_line(card_digest(read_card(content)))}")
         return
-    opened = open_ceremony(open_desk(folder, passphrase), ceremony)
+    opened = _open(open_desk(folder, passphrase), ceremony)
     hand_out(opened.files.sent_by(of or opened.desk.name), out)
 
 
@@ -180,16 +224,24 @@ def show_status(
     """Every ceremony here: which round is under way, whose files are missing."""
     from btc_l2.cli.signer_desk import home_of, open_desk, read_passphrase
     from btc_l2.cli.signer_screens import status_lines
-    from challenger.presign.ceremony.ceremony import Ceremony
+    from challenger.presign.ceremony.reception import open_course
     from challenger.presign.ceremony.store import Files, ceremony_folders
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
-    columns = ("ceremony", "deposit", "agreed", "round", "missing")
+    columns = ("ceremony", "kind", "deposit", "agreed", "round", "missing")
     rows = []
     for folder in ceremony_folders(desk.home):
-        shown = dict(status_lines(Ceremony(desk, Files(folder))))
+        shown = dict(status_lines(open_course(desk, Files(folder))))
         rows.append([shown.get(column, "-") for column in columns])
     print_rows(columns, rows, as_json)
+
+
+def _open(desk: Desk, prefix: str) -> Course:
+    """The ceremony whose id begins so, of whatever kind; or the only one."""
+    from challenger.presign.ceremony.reception import open_course
+    from challenger.presign.ceremony.store import Files, find_ceremony
+
+    return open_course(desk, Files(find_ceremony(desk.home, prefix)))
 
 
 def _listed(paths: Sequence[Path]) -> list[Path]:
@@ -197,7 +249,7 @@ def _listed(paths: Sequence[Path]) -> list[Path]:
     found = [p for path in paths for p in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
     if not found:
         raise InvalidInput("no files there; name the files or the folder that the others gave you")
-    return sorted(found, key=lambda path: not path.name.startswith("propose."))
+    return sorted(found, key=lambda path: not path.name.startswith(("propose.", "settle.")))
 
 
 def _party(text: str) -> Any:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from challenger.presign.ceremony.agreement import Messages, Plan
-from challenger.presign.ceremony.ceremony import Ceremony
+from challenger.presign.ceremony.agreement import Messages, Origin, Plan
+from challenger.presign.ceremony.course import Course
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.review import (
     FREE,
@@ -27,7 +27,7 @@ from taproot.graph import Graph, Kind
 from taproot.presigned import ANYONE
 from taproot.terms import N_OF_N, Terms
 
-_WIDTH = 76
+WIDTH = 76
 _DOES = {
     Kind.REFUND: "takes the deposit back",
     Kind.CONFIRM: "puts the deposit into the vault, the point of no return",
@@ -49,7 +49,7 @@ _DOES = {
 def policy_screen(policy: Registered, name: str | None = None) -> Iterator[str]:
     """Everything that is registered; `name` is the reader."""
     terms = policy.terms
-    yield _title("policy", policy.digest())
+    yield title("policy", policy.digest())
     yield f"network {terms.network}; {len(policy.members)} signers, all of them must sign (MuSig2, n-of-n)"
     for member in policy.names:
         roles = ["operator", "challenger"] if member in policy.operators else ["challenger"]
@@ -63,7 +63,7 @@ def policy_screen(policy: Registered, name: str | None = None) -> Iterator[str]:
     yield f"dispute: search over {terms.steps:,} machine steps in {len(terms.arities)} rounds; {terms.digest}-bit roots"
     for constant, value in sorted(policy.constants.items()):
         yield f"program: {constant} {value.decode() if value.isalpha() else value.hex()}"
-    yield from _words("compare these words with every other signer by voice", policy.digest())
+    yield from words("compare these words with every other signer by voice", policy.digest())
 
 
 def _amounts(terms: Terms) -> Iterator[str]:
@@ -88,10 +88,12 @@ def review_screen(
 ) -> Iterator[str]:
     """Every output and every way out of it, per operator; `apart` lists the turns of the games one by one."""
     messages = Messages.of(graphs)
-    yield _title("deposit", messages.digest())
+    yield title("deposit", messages.digest())
     depositor = plan.depositor
-    yield f"{plan.policy.terms.deposit:,} sat of {depositor.name}; network {plan.policy.terms.network}"
+    yield f"{plan.terms.deposit:,} sat of {depositor.name}; network {plan.terms.network}"
     yield f"at {plan.deposit}"
+    if plan.origin is not None:
+        yield from _origin_lines(plan.origin)
     yield f"key of {depositor.name}: {depositor.public_key.hex()}"
     yield f"you are {name}; you would sign {len(messages.rest) + len(messages.confirm):,} messages"
     yield f"costs are at {fee_rate} sat/vB, with the largest script that a way allows"
@@ -99,11 +101,17 @@ def review_screen(
         yield ""
         yield from _graph_screen(operator, graph, name, fee_rate, apart)
     yield ""
-    yield from _words("compare these words with every other signer before anybody signs", messages.digest())
+    yield from words("compare these words with every other signer before anybody signs", messages.digest())
+
+
+def _origin_lines(origin: Origin) -> Iterator[str]:
+    yield f"it is what the move of the vault of {origin.deposit}"
+    yield f"leaves, with {', '.join(origin.seen.sources)} of {origin.operator}'s graph; your own bundles say the same"
+    yield "nobody has the depositor's key; nothing moves before all have signed the move, after these graphs"
 
 
 def _graph_screen(operator: str, graph: Graph, name: str, fee_rate: int, apart: bool) -> Iterator[str]:
-    yield f"== if {operator} claims the deposit ".ljust(_WIDTH, "=")
+    yield f"== if {operator} claims the deposit ".ljust(WIDTH, "=")
     for party, outputs in locked_by(graph).items():
         parts = ", ".join(f"{output} {value:,}" for output, value in outputs.items())
         yield f"{'you lock' if party == name else party + ' locks'} {sum(outputs.values()):,} sat: {parts}"
@@ -139,7 +147,7 @@ def _group_screen(group: Group, graph: Graph, fee_rate: int) -> Iterator[str]:
     names = [h.name for h in group.holdings]
     label = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} turns like it"
     value = f"{high:,} sat" if low == high else f"{low:,} to {high:,} sat"
-    yield f"{label:<{_WIDTH - len(value)}}{value}"
+    yield f"{label:<{WIDTH - len(value)}}{value}"
     for alike in group.ways:
         yield from _way_lines(alike, fee_rate)
     for freedom in group.holdings[0].free_to:
@@ -175,11 +183,12 @@ def _freedom(freedom: Freedom, graph: Graph) -> str:
     return f"{who}, {when}{', with a proof' if freedom.proof else ''}: anywhere else"
 
 
-def status_lines(ceremony: Ceremony) -> Iterator[tuple[str, str]]:
+def status_lines(ceremony: Course) -> Iterator[tuple[str, str]]:
     """One ceremony in a few words."""
     missing = ceremony.missing()
-    yield "ceremony", ceremony.plan.ceremony.hex()
-    yield "deposit", str(ceremony.plan.deposit)
+    yield "ceremony", ceremony.proposed.ceremony.hex()
+    yield "kind", ceremony.kind
+    yield "deposit", str(ceremony.deposit)
     yield "agreed", "yes" if ceremony.has_agreed() else "no"
     if missing is None:
         yield "missing", "nothing; run `btc-l2 signer combine`"
@@ -194,13 +203,15 @@ def words_line(digest: bytes) -> str:
     return " ".join(words_of(digest))
 
 
-def _words(why: str, digest: bytes) -> Iterator[str]:
+def words(why: str, digest: bytes) -> Iterator[str]:
+    """The eight words, and what they are for."""
     yield f"{why}:"
     yield f"    {words_line(digest)}"
 
 
-def _title(what: str, digest: bytes) -> str:
-    return f"== {what} {digest.hex()[:16]} ".ljust(_WIDTH, "=")
+def title(what: str, digest: bytes) -> str:
+    """The first line of a screen, with the digits that `--accept` takes."""
+    return f"== {what} {digest.hex()[:16]} ".ljust(WIDTH, "=")
 
 
 def _row(what: str, value: int) -> str:

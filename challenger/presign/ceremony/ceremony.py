@@ -64,6 +64,16 @@ class Ceremony(Course):
         """See `Course.deadline`."""
         return self.plan.deadline
 
+    @property
+    def kind(self) -> str:
+        """See `Course.kind`."""
+        return "presign" if self.plan.origin is None else "refresh"
+
+    @property
+    def deposit(self) -> OutPoint:
+        """See `Course.deposit`."""
+        return self.plan.deposit
+
     def look_at(self, given: Contribution) -> None:
         """See `Course.look_at`: keys must fit the proposal."""
         if given.round is Round.KEYS:

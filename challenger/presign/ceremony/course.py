@@ -18,6 +18,7 @@ from challenger.presign.ceremony.seat import Desk, Seat
 from challenger.presign.ceremony.signing import FIRST, Signing, Stage
 from challenger.presign.ceremony.store import AGREED, CEREMONIES, RESTORED, SIGNATURES, Files
 from taproot.errors import InvalidInput, Misbehaviour, Refused, TimedOut
+from taproot.tx import OutPoint
 
 
 def folder_of(desk: Desk, given: Contribution) -> Path:
@@ -43,6 +44,16 @@ class Course(Seat):
     @property
     def deadline(self) -> int:
         """Unix seconds; after them nothing is taken or signed."""
+        raise NotImplementedError
+
+    @property
+    def kind(self) -> str:
+        """One word for a list: what is signed."""
+        raise NotImplementedError
+
+    @property
+    def deposit(self) -> OutPoint:
+        """The deposit that it is about."""
         raise NotImplementedError
 
     def look_at(self, given: Contribution) -> None:

@@ -31,7 +31,7 @@ from challenger.presign.ceremony.succession import check_successor
 from challenger.presign.refresh import plan_move
 from taproot.errors import InvalidInput, Refused
 from taproot.presigned import Graph
-from taproot.tx import Transaction
+from taproot.tx import OutPoint, Transaction
 
 
 def begin_settlement(desk: Desk, wanted: Wanted, own: Own, deadline: int, salt: str | None = None) -> Settling:
@@ -59,6 +59,16 @@ class Settling(Course):
     def deadline(self) -> int:
         """See `Course.deadline`."""
         return self.accord.deadline
+
+    @property
+    def kind(self) -> str:
+        """See `Course.kind`."""
+        return self.accord.wanted.kind.value
+
+    @property
+    def deposit(self) -> OutPoint:
+        """See `Course.deposit`."""
+        return self.accord.wanted.deposit
 
     def look_at(self, given: Contribution) -> None:
         """See `Course.look_at`: nonces and parts must be for what is proposed."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from btc_l2.chain.protocol import Chain
 from challenger.presign.settlement import CLAIM_OUTPUTS
-from taproot.errors import InvalidInput
+from taproot.errors import InvalidInput, Refused
 from taproot.presigned import Graph
 
 SETTLED = ("deposit", "vault", *CLAIM_OUTPUTS)  # in the order of a settlement's inputs
@@ -76,3 +76,17 @@ def _state(chain: Chain, graph: Graph, name: str) -> str:
 def _names_a_spender(state: str) -> bool:
     txid = state.removeprefix(SPENT_BY)
     return state.startswith(SPENT_BY) and len(txid) == 64 and all(digit in "0123456789abcdef" for digit in txid)
+
+
+def find_claimant(chain: Chain, graphs: Mapping[str, Graph], operator: str | None = None) -> str:
+    """Whose claim a settlement takes along: the named operator's, else whose kill token stands, else the first one's.
+
+    Raises InvalidInput for an operator without a graph, Refused if another one's open claim would be left to its kills.
+    """
+    claiming = [name for name, graph in graphs.items() if chain.utxo(graph.outpoints["asset"]) is not None]
+    name = operator or (claiming or sorted(graphs))[0]
+    if name not in graphs:
+        raise InvalidInput(f"{name} has no graph of this deposit; choose one of {', '.join(sorted(graphs))}")
+    if others := [other for other in claiming if other != name]:
+        raise Refused(f"{others[0]} has an open claim to this deposit, which could still be killed; settle it with his")
+    return name
