@@ -57,7 +57,8 @@ def stop(folder: Path, forget: bool = False) -> Facts:
         _wait_for_end(_cookie(folder))
     if forget:
         shutil.rmtree(folder / "node", ignore_errors=True)
-        _file(folder).unlink()
+        for name in ("node.json", "lock"):
+            (folder / name).unlink(missing_ok=True)
     else:
         _write(folder, facts | {"up": False})
     return {"backend": facts["backend"], "up": False, "kept": not forget}

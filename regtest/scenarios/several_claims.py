@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from btc_l2.bridge.capital import survey
+from btc_l2.bridge.capital import STANDING, survey
 from regtest.network import MOST_BLOCKS, TERMS, Network, small_plot
 from regtest.outcome import Outcome, conclude_together, expect
 from regtest.party import OPERATOR
@@ -36,7 +36,8 @@ def play(network: Network) -> Outcome:
         if all(stage.is_over() for stage in stages.values()):
             break
     graphs = {name: stage.bundle.graph for name, stage in stages.items()}
-    standing = [p.name for p in survey(network.chain, graphs).positions if p.name.startswith("stake")]
+    positions = survey(network.chain, graphs).positions
+    standing = [p.name for p in positions if p.name.startswith("stake") and p.state == STANDING]
     expect(stages["true"].view.spent["asset"].name == "take1", "the true claim was not paid at once")
     expect(standing == ["stake1"], f"of two stakes {standing} stand after one lie")
     outcome = conclude_together(

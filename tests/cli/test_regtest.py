@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from regtest import standing
 from regtest.scenarios import NAMES
+from taproot.errors import Refused, VerificationFailed
+from tests.chain.conftest import skip_without_bitcoind
 from tests.cli.conftest import Command
 
 
@@ -30,7 +33,7 @@ def test_a_scenario_leaves_evidence_and_a_page(btc_l2: Command, tmp_path: Path) 
     ("arguments", "code"),
     [
         (("run", "deposit_lost"), 2),
-        (("run", "deposit_refund", "--backend", "cloud"), 2),
+        (("run", "swap", "--backend", "cloud"), 2),
         (("report", "nowhere"), 3),
         (("status", "--state", "nowhere"), 3),
         (("down", "--state", "nowhere"), 3),
@@ -45,6 +48,51 @@ def test_what_cannot_be_done_is_one_line_and_a_code(
     answer = btc_l2("regtest", *arguments)
     assert answer.code == code
     assert answer.stderr.splitlines()[-1].startswith("error: ") and answer.stdout == ""
+
+
+@pytest.mark.bitcoind
+def test_stories_follow_each_other_on_the_node_that_is_up(btc_l2: Command, tmp_path: Path) -> None:
+    skip_without_bitcoind()
+    state = ("--state", tmp_path)
+    up = btc_l2("regtest", "up", *state, "--json").json()
+    assert (up["height"], up["up"], up["played"]) == (0, True, []) and "-rpccookiefile=" in up["ask"]
+    try:
+        first, second = (btc_l2("regtest", "run", "swap", *state, "--json").json() for _ in range(2))
+        assert not {row["txid"] for row in first["transactions"]} & {row["txid"] for row in second["transactions"]}
+        assert first["total_vbytes"] == second["total_vbytes"]
+        seen = btc_l2("regtest", "status", *state, "--json").json()
+        assert [(e["run"], e["story"], e["verdict"]) for e in seen["played"]] == [
+            (k, "swap", first["verdict"]) for k in (1, 2)
+        ]
+        assert seen["mempool"] == 0 and seen["played"][0]["to"] < seen["played"][1]["from"] <= seen["height"]
+        assert "story 2: swap, blocks" in btc_l2("regtest", "status", *state).stdout
+        assert btc_l2("regtest", "up", *state).code == 6
+        btc_l2("regtest", "down", *state)
+        stopped = btc_l2("regtest", "status", *state)
+        assert stopped.code == 3 and "stopped" in stopped.stderr
+        assert btc_l2("regtest", "up", "--backend", "container", *state).code == 6
+        again = btc_l2("regtest", "up", *state, "--json").json()
+        assert again["played"] == seen["played"] and again["height"] == seen["height"]
+    finally:
+        btc_l2("regtest", "down", "--forget", *state)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.bitcoind
+def test_a_story_that_ends_otherwise_has_used_its_number(btc_l2: Command, tmp_path: Path) -> None:
+    skip_without_bitcoind()
+    standing.start(tmp_path, "bitcoind")
+    try:
+        with pytest.raises(VerificationFailed), standing.record(tmp_path, "swap") as entry:
+            assert entry["run"] == 1
+            with pytest.raises(Refused, match="being played"), standing.record(tmp_path, "swap"):
+                pass
+            raise VerificationFailed("a coin was overlooked")
+        with standing.record(tmp_path, "refresh") as entry:
+            assert entry["run"] == 2
+        assert "story 1: swap, from block 1 on: did not end" in btc_l2("regtest", "status", "--state", tmp_path).stdout
+    finally:
+        standing.stop(tmp_path, forget=True)
 
 
 def test_a_folder_is_used_once(btc_l2: Command, tmp_path: Path) -> None:

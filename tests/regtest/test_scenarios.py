@@ -13,7 +13,6 @@ import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
 from challenger.presign.cooperative import Exit, ExitSigner, pays_only, plan_exit, sign_exit
-from regtest.bitcoind import Bitcoind
 from regtest.books import Account, Books
 from regtest.html import render_report
 from regtest.network import Network, open_network, small_plot
@@ -23,9 +22,7 @@ from regtest.scenarios import NAMES, find_scenario, story_of
 from regtest.story import Stage
 from regtest.workshop import Workshop
 from taproot.errors import InvalidInput, Refused, VerificationFailed
-from tests.chain.conftest import skip_without_bitcoind
 
-QUICK = ("deposit_claim", "deposit_refund", "operator_silent", "challenge_won", "cooperative_payout")
 FOLDER = Path(__file__).resolve().parents[2] / "regtest" / "scenarios"
 
 
@@ -56,26 +53,17 @@ def play(name: str, workshop: Workshop) -> Outcome:
         return find_scenario(name)(Network(chain, "libbitcoinkernel", workshop=workshop))
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_holds_what_it_promises(workshop: Workshop, name: str) -> None:
     outcome = play(name, workshop)
     assert outcome.books.total_before == outcome.books.total_after
     assert outcome.sent and outcome.verdict
 
 
-@pytest.mark.bitcoind
-@pytest.mark.parametrize("name", ["deposit_refund", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES)])
-def test_a_scenario_is_played_on_bitcoind(workshop: Workshop, name: str) -> None:
-    skip_without_bitcoind()
-    with Bitcoind() as node:
-        outcome = find_scenario(name)(Network(node.chain(), node.version, workshop=workshop))
-    assert outcome.books.total_before == outcome.books.total_after
-
-
 def test_every_scenario_is_registered_short_and_tells_its_story() -> None:
     files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
     assert files == set(NAMES)
-    assert all(20 <= len((FOLDER / f"{name}.py").read_text().splitlines()) <= 80 for name in NAMES)
+    assert all(20 <= len((FOLDER / f"{name}.py").read_text().splitlines()) <= 60 for name in NAMES)
     assert all(story_of(name).endswith(".") for name in NAMES)
 
 
