@@ -86,9 +86,12 @@ def arities_of(steps_log2: int, arity: int) -> tuple[int, ...]:
     return (max(2, -(-steps // arity**rounds)), *(arity,) * rounds)
 
 
-def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST) -> Cost:
-    """Build the graph for these rounds, `challengers` challengers and roots of `digest` bits, and weigh it."""
-    scale = _scale(arities, challengers, digest)
+def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_DIGEST, plain: int = 0) -> Cost:
+    """Build the graph for these rounds, `challengers` challengers and roots of `digest` bits, and weigh it.
+
+    `plain` signers sign the n-of-n beside the MuSig2 signers; n of them without any are as dear as n - 1 with.
+    """
+    scale = _scale(arities, challengers, digest, plain)
     rows = tuple(_weigh_all(scale))
     ways = _weigh_ways(scale)
     return Cost(
@@ -101,14 +104,16 @@ def compute_cost(arities: tuple[int, ...], challengers: int, digest: int = MAX_D
     )
 
 
-def compute_ways(arities: tuple[int, ...], digest: int = MAX_DIGEST, challengers: int = CHALLENGERS) -> Ways:
+def compute_ways(
+    arities: tuple[int, ...], digest: int = MAX_DIGEST, challengers: int = CHALLENGERS, plain: int = 0
+) -> Ways:
     """The sums alone: only what lies on the ways is weighed."""
-    return _weigh_ways(_scale(arities, challengers, digest))
+    return _weigh_ways(_scale(arities, challengers, digest, plain))
 
 
-def _scale(arities: tuple[int, ...], challengers: int, digest: int) -> _Scale:
+def _scale(arities: tuple[int, ...], challengers: int, digest: int, plain: int) -> _Scale:
     """Sizes do not depend on keys, so the game of one challenger is weighed."""
-    graph, games = sample_deposit(sample_terms(arities, digest), challengers)
+    graph, games = sample_deposit(sample_terms(arities, digest), challengers, plain)
     return _Scale(graph, next(iter(games.values())))
 
 
@@ -158,7 +163,8 @@ class _Scale:
         leaf = None if spec is None else spec.tap
         items: Items = () if spec is None else spec.witness(self.game.keys, self._signed, dict.fromkeys(spec.hints, 1))
         wanted = leaf.name if leaf is not None and planned.kind is Kind.DISPROVE else None
-        tx = self.graph.assemble(name, _Blank(), _signers(self.graph), wanted, items)
+        blank = _Blank(self.graph.contract.cosigners.signature_bytes)
+        tx = self.graph.assemble(name, blank, _signers(self.graph), wanted, items)
         peak = 0 if leaf is None else leaf.items + leaf.script.effect.peak
         label, count = (leaf.name, leaf.items) if leaf else ("", 0)
         return MoveCost(name, label, tx.version, tx.weight, tx.vbytes, count, peak)
@@ -196,9 +202,13 @@ def _weigh_all(scale: _Scale) -> Iterable[MoveCost]:
 class _Blank(dict[tuple[str, int], bytes]):
     """Presigned signatures of the right length."""
 
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._blank = bytes(length)
+
     def get(self, key: object, default: object = None) -> bytes:
-        """64 zero bytes, whatever the key."""
-        return bytes(64)
+        """Zero bytes, whatever the key."""
+        return self._blank
 
 
 class _Heaviest(dict[str, Items]):

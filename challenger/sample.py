@@ -22,10 +22,11 @@ def sample_terms(arities: tuple[int, ...], digest: int = MAX_DIGEST) -> Terms:
     return Terms(arities=arities, digest=digest, exit_delay=20_000)
 
 
-def sample_parties(challengers: int) -> Parties:
-    """Parties with public keys that everybody knows."""
-    count = max(3, challengers)
-    party = [Party(f"p{i}", SecretKey(sha256(b"weigh/%d" % i)).public_key) for i in range(count + 2)]
+def sample_parties(challengers: int, plain: int = 0) -> Parties:
+    """Parties with public keys that everybody knows; the first `plain` signers sign without MuSig2."""
+    count = max(3, challengers, plain)
+    second = {i: SecretKey(sha256(b"weigh/plain/%d" % i)).x_only for i in range(plain)}
+    party = [Party(f"p{i}", SecretKey(sha256(b"weigh/%d" % i)).public_key, second.get(i)) for i in range(count + 2)]
     return Parties(tuple(party[:count]), party[count], tuple(p.name for p in party[:challengers]), party[count + 1])
 
 
@@ -35,7 +36,7 @@ def sample_game(
     """The game of a challenger with keys that everybody knows."""
     game = GameId("weigh", parties.operator.name, name)
     public = {m: key for role in Role for m, key in public_keys(SEED, game, role, arities, digest).items()}
-    keys = (parties.aggregate().output_key, parties.operator.x_only, parties.party(name).x_only)
+    keys = (parties.n_of_n().domain, parties.operator.x_only, parties.party(name).x_only)
     return build_game(GameInput(name, *keys, arities, public, bytes(32), endian, digest))
 
 
@@ -44,9 +45,9 @@ def sample_graph(terms: Terms, challengers: int = 2) -> Graph:
     return sample_deposit(terms, challengers)[0]
 
 
-def sample_deposit(terms: Terms, challengers: int = 2) -> tuple[Graph, dict[str, Game]]:
+def sample_deposit(terms: Terms, challengers: int = 2, plain: int = 0) -> tuple[Graph, dict[str, Game]]:
     """`sample_graph` with the game of each challenger."""
-    parties = sample_parties(challengers)
+    parties = sample_parties(challengers, plain)
     games = {j: sample_game(terms.arities, parties, j, digest=terms.digest) for j in parties.challengers}
     pool = 2 + len(terms.stakes)
     points = [OutPoint(sha256(b"weigh/out/%d" % i), 0) for i in range(pool + challengers)]

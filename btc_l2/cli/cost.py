@@ -20,6 +20,7 @@ def show_cost(
     arity: Annotated[str, typer.Option(help="Parts per round: 4; mixed rounds: 4,8,8; or `auto`: the cheapest.")] = "4",
     digest: Annotated[int, typer.Option(help="Bits of a signed root: 160, 192 or 256.")] = MAX_DIGEST,
     challengers: Annotated[int, typer.Option(help="Challengers in the graph.")] = 5,
+    plain_signers: Annotated[int, typer.Option(help="Signers without MuSig2, besides those with it.", min=0)] = 0,
     fee_rate: Annotated[float, typer.Option(help="With `auto`: sat/vB.")] = 10,
     interest: Annotated[float, typer.Option(help="With `auto`: percent a year on deposit and stake.")] = 5,
     max_rounds: Annotated[int | None, typer.Option(help="With `auto`: most rounds of search.")] = None,
@@ -33,7 +34,7 @@ def show_cost(
     elif arity == AUTO:
         _choose(steps_log2, digest, fee_rate, interest, max_rounds, max_days, as_json)
     else:
-        _show(_rounds(steps_log2, arity), digest, challengers, as_json)
+        _show(_rounds(steps_log2, arity), digest, challengers, plain_signers, as_json)
 
 
 def _rounds(steps_log2: int, arity: str) -> tuple[int, ...]:
@@ -44,12 +45,12 @@ def _rounds(steps_log2: int, arity: str) -> tuple[int, ...]:
     return arities_of(steps_log2, arities[0]) if len(arities) == 1 else arities
 
 
-def _show(arities: tuple[int, ...], digest: int, challengers: int, as_json: bool) -> None:
+def _show(arities: tuple[int, ...], digest: int, challengers: int, plain: int, as_json: bool) -> None:
     from challenger.cost import compute_cost
 
-    cost = compute_cost(arities, challengers, digest)
+    cost = compute_cost(arities, challengers, digest, plain)
     given = {"arities": list(arities), "rounds": len(arities), "digest": digest, "challengers": challengers}
-    document = {**given, **cost.to_json()}
+    document = {**given, **({"plain_signers": plain} if plain else {}), **cost.to_json()}
     if as_json:
         print(json.dumps(document))
         return
