@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from challenger.presign.ceremony.agreement import Messages
+from btc_l2.chain.embedded import EmbeddedChain
+from challenger.presign.ceremony.accord import Own, Settles, messages_of, requested
+from challenger.presign.ceremony.agreement import Messages, Outpoints
 from challenger.presign.ceremony.ceremony import Ceremony, begin
+from challenger.presign.ceremony.contribution import Round
+from challenger.presign.ceremony.course import Course
+from challenger.presign.ceremony.settling import Settling, begin_settlement
 from challenger.presign.coordinator.attendance import announce, attend, exchange_all, fetch, find_proposals, identities
 from challenger.presign.coordinator.client import Mail
 from challenger.presign.coordinator.proof import verify_proof
@@ -20,6 +25,7 @@ from taproot.errors import Misbehaviour, Refused, TimedOut
 from taproot.hashes import sha256
 from taproot.tx import OutPoint
 from tests.challenger.mail import COORDINATOR, CheatingDesk, open_server, paged
+from tests.challenger.settlers import Town
 from tests.challenger.signers import DEADLINE, DEPOSITOR, NAMES, Table, keys_of, outpoints_of
 
 MEMBERS = NAMES[:3]
@@ -42,7 +48,8 @@ def mail_of(server: CoordinatorServer, table: Table, name: str) -> Mail:
     return Mail(server.url, COORDINATOR.x_only, keys_of(name).identity, members)
 
 
-def agree(seat: Ceremony) -> bool:
+def agree(seat: Course) -> bool:
+    assert isinstance(seat, Ceremony)
     seat.agree(Messages.of(seat.graphs()))
     return True
 
@@ -181,3 +188,55 @@ def test_files_of_the_signer_commands_go_by_mail(table: Table, server: Coordinat
     assert signatures[0] == signatures[1] == signatures[2]
     table.now = DEADLINE + 1.0
     assert exchange_all(table.desks["bob"], mail_of(server, table, "bob")) == {}
+
+
+# ---- settlements -----------------------------------------------------------------------------------------------------
+
+
+def look_at(own: Own, seat: Course) -> bool:
+    assert isinstance(seat, Settling)
+    seat.agree(messages_of(requested(seat.settlement(own))))
+    return True
+
+
+def test_a_payout_is_signed_over_http_and_the_chain_takes_it(tmp_path: Path) -> None:
+    with EmbeddedChain() as chain:
+        town = Town(tmp_path / "members", chain)
+        own = town.presign_deposit()
+        town.plays(own[1]["alice"], "confirm", "kickoff")
+        server = open_server(tmp_path / "m", members=set(identities(town.policy)))
+        proposed = begin_settlement(town.desks["carol"], town.wanted(own, Settles.PAYOUT), own, DEADLINE).proposed
+        announce(town.desks["carol"], mail_of(server, town.table, "carol"), proposed)
+
+        def take_part_in_it(name: str) -> dict[bytes, bytes]:
+            desk, mail = town.desks[name], mail_of(server, town.table, name)
+            assert find_proposals(desk, mail) == [proposed.ceremony]
+            return attend(desk, mail, proposed.ceremony, Outpoints(), partial(look_at, own), 30.0)
+
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(take_part_in_it, MEMBERS))
+        assert found[0] == found[1] == found[2] and len(found[0]) == 4
+        town.send(town.finished("bob", proposed.ceremony, own))
+        server.close()
+
+
+def test_files_of_a_settlement_go_by_mail(tmp_path: Path) -> None:
+    with EmbeddedChain() as chain:
+        town = Town(tmp_path / "members", chain)
+        own = town.presign_deposit()
+        server = open_server(tmp_path / "m", members=set(identities(town.policy)))
+        id_ = begin_settlement(town.desks["bob"], town.wanted(own, Settles.CANCEL), own, DEADLINE).proposed.ceremony
+
+        def exchange() -> None:
+            for name in (*MEMBERS, *MEMBERS):
+                exchange_all(town.desks[name], mail_of(server, town.table, name))
+
+        exchange()
+        town.agree(id_, own)
+        for _ in range(2):
+            town.sign(id_)
+            exchange()
+        assert town.settling("carol", id_).missing() is None
+        assert town.files("carol", id_).senders(Round.PARTIALS, 1)
+        assert town.finished("alice", id_, own) == town.finished("carol", id_, own)
+        server.close()
