@@ -7,6 +7,7 @@ with this x coordinate exists. A `SecretKey` never shows itself in `repr`.
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from typing import Any
 
 from taproot.errors import InvalidInput, VerificationFailed
@@ -161,7 +162,7 @@ def is_valid_schnorr(public_key: bytes, message: bytes, signature: bytes) -> boo
     if len(signature) != 64:
         return False
     try:
-        point = parse_xonly(public_key)
+        point = _parsed(bytes(public_key))
     except InvalidInput:
         return False
     return bool(lib.secp256k1_schnorrsig_verify(context(), signature, message, len(message), point))
@@ -171,6 +172,9 @@ def verify_schnorr(public_key: bytes, message: bytes, signature: bytes) -> None:
     """Raises VerificationFailed unless the signature checks (see `is_valid_schnorr`)."""
     if not is_valid_schnorr(public_key, message, signature):
         raise VerificationFailed(f"Schnorr signature does not check against key {public_key.hex()}")
+
+
+_parsed = lru_cache(maxsize=64)(parse_xonly)  # a graph has thousands of signatures of one key
 
 
 def _check_tweak(tweak: bytes) -> None:

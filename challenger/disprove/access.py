@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from challenger.commit import ADDRESS_DIGITS, ROOT_DIGITS
 from challenger.disprove.claim import GROUPS
@@ -215,11 +216,13 @@ def content_leaves(access: Access) -> tuple[PlainLeaf, ...]:
     return (*old, _word_leaf(access, "after", POST, access.value), _others_leaf(access))
 
 
+@lru_cache(maxsize=64)
 def plain_leaves(access: Access) -> tuple[PlainLeaf, ...]:
     """All plain leaves of an access."""
     return (address_leaf(access), *content_leaves(access))
 
 
+@lru_cache(maxsize=256)
 def side_leaf(plan: Plan, edge: int) -> PlainLeaf:
     """The child of an edge is said to be on the other side than the bit of the address says."""
     digit_of, bit = divmod(plan.path_bit(edge), 4)

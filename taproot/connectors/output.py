@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from taproot.connectors.turn import Leaf, make_leaf
 from taproot.cosigners import Cosigners
@@ -146,7 +147,12 @@ def signed_after(contract: Contract, leaf: str, party: str, delay: int, proves: 
 
 def payout_script(contract: Contract, party: str) -> bytes:
     """Script that pays to a party's own key by the key path, without a script tree (BIP341, BIP86)."""
-    output_key, _parity = contract.key(party).taproot_output_key()
+    return _payout(contract.key(party))
+
+
+@lru_cache(maxsize=256)
+def _payout(key: XOnlyKey) -> bytes:
+    output_key, _parity = key.taproot_output_key()
     return p2tr_script(output_key)
 
 

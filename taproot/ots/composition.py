@@ -77,7 +77,7 @@ class Composition:
     @property
     def open_items(self) -> int:
         """Witness items of `open`."""
-        return len(decode_items(self.shape)) + len(self.shape.depths)
+        return _open_items(self.digits)
 
     def public(self, seed: bytes) -> bytes:
         """The chains' ends, 20 bytes each."""
@@ -199,6 +199,12 @@ def _verify_template(digits: int) -> Template:
         hint = left + len(numbers) - numbers.index(("hint", slot))  # above it: numbers, the empty item, ends
         parts.append(script(hint, Op.PICK, roll_within(left - 1), Op.FROMALTSTACK, Op.EQUALVERIFY))
     return make_template([*parts, _drop_rest(shape) + script(*[Op.TOALTSTACK] * len(numbers))])
+
+
+@lru_cache(maxsize=8)
+def _open_items(digits: int) -> int:
+    shape = shape_for(digits)
+    return len(decode_items(shape)) + len(shape.depths)
 
 
 @lru_cache(maxsize=32)

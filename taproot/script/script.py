@@ -164,9 +164,13 @@ def join(scripts: Iterable[Script]) -> Script:
     for s in parts:
         e = s.effect
         code.append(s.code)
-        need = max(need, e.need - delta)
-        alt_need = max(alt_need, e.alt_need - alt_delta)
-        peak = max(peak, delta + alt_delta + e.peak)
+        wanted, alt_wanted, reached = e.need - delta, e.alt_need - alt_delta, delta + alt_delta + e.peak
+        if wanted > need:  # no calls of `max`: a graph joins millions of parts
+            need = wanted
+        if alt_wanted > alt_need:
+            alt_need = alt_wanted
+        if reached > peak:
+            peak = reached
         delta += e.delta
         alt_delta += e.alt_delta
     return Script(b"".join(code), Effect(need, delta, alt_need, alt_delta, peak), origin_of(parts))
