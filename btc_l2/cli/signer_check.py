@@ -116,7 +116,7 @@ def _rate_lines(graph: Graph, seen: Inspection) -> Iterator[str]:
     from challenger.agents.calibration import calibrate
 
     yield "the amounts pay for                      out of                     up to sat/vB"
-    for row in calibrate(graph.contract.terms):
+    for row in calibrate(graph.contract.terms, graph.contract.cosigners.extra_keys):
         low = "  below today's rate" if row.rate < seen.estimate else ""
         yield f"  {row.what:<39}{row.paid_by:<27}{row.rate:>7.1f}{low}"
 
@@ -131,13 +131,14 @@ def _document(ceremony: bytes, agreed: bytes, graphs: dict[str, Graph], seen: In
 
     from challenger.agents.calibration import calibrate
 
-    terms = next(iter(graphs.values())).contract.terms
+    contract = next(iter(graphs.values())).contract
+    rates = calibrate(contract.terms, contract.cosigners.extra_keys)
     return {
         "ceremony": ceremony.hex(), "agreed": agreed.hex(), "height": seen.tip.height,
         "block": seen.tip.hash[::-1].hex(), "depth": seen.depth, "relay_sat_per_kvb": seen.relay_rate,
         "estimate_sat_per_vb": seen.estimate,
         "outputs": {op: [asdict(f) | {"outpoint": str(f.outpoint)} for f in fs] for op, fs in seen.footings.items()},
-        "rates": [{"what": c.what, "paid_by": c.paid_by, "sat_per_vb": round(c.rate, 1)} for c in calibrate(terms)],
+        "rates": [{"what": c.what, "paid_by": c.paid_by, "sat_per_vb": round(c.rate, 1)} for c in rates],
         "doubts": list(seen.doubts),
     }  # fmt: skip
 

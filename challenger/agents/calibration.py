@@ -32,13 +32,16 @@ class Calibration:
         return self.sats / self.vbytes
 
 
-def calibrate(terms: Terms) -> Iterator[Calibration]:
-    """All rows for these terms; rates at which a right party still loses nothing, or can still act."""
+def calibrate(terms: Terms, extra_keys: int = 0) -> Iterator[Calibration]:
+    """All rows for these terms; rates at which a right party still loses nothing, or can still act.
+
+    `extra_keys`: those of the n-of-n besides the first (`taproot.cosigners`).
+    """
     t, stake = terms, min(terms.stakes)
     bare = t.asset - t.asset_burn - DUST_P2TR
     staked = bare + stake - t.stake_burn - ANCHOR
-    challenger = t.challenger_vbytes + CHILD_VBYTES * (t.challenger_moves + MOVES_BEFORE_GAME)
-    operator = t.operator_vbytes + CHILD_VBYTES * t.operator_moves
+    challenger = t.challenger_vbytes_with(extra_keys) + CHILD_VBYTES * (t.challenger_moves + MOVES_BEFORE_GAME)
+    operator = t.operator_vbytes_with(extra_keys) + CHILD_VBYTES * t.operator_moves
     yield Calibration("kill without a stake", "kill token", bare, KILL_VBYTES,
                       "the kill bids all that the token holds and waits for blocks that take it")  # fmt: skip
     yield Calibration("kill with a stake", "stake and kill token", staked, KILL_VBYTES,

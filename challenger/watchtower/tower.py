@@ -277,7 +277,8 @@ class Tower:
         )
         for move in agent.budget.capped:
             yield Alarm(name, kinds.FEE_CAP, move, f"{agent.budget.total} sat are offered; the caps allow no more")
-        size = case.terms.operator_vbytes if operator else case.terms.challenger_vbytes
+        extra_keys = case.graph.contract.cosigners.extra_keys
+        size = (case.terms.operator_vbytes_with if operator else case.terms.challenger_vbytes_with)(extra_keys)
         needed = size * self.chain.estimate_fee()
         if agent.wanted and self.wallet.balance() < needed:
             text = f"{self.wallet.balance()} sat of fee coins, a dispute to its end may need {needed}"
