@@ -10,8 +10,9 @@ Every script is hashed once. Large scripts need not be kept: a `LeafHash` may st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from taproot.errors import InvalidInput
@@ -162,7 +163,7 @@ def compute_shape(names: list[str], weights: Mapping[str, float], max_depth: int
     unknown = [name for name in weights if name not in names]
     if unknown or any(weight < 0 for weight in weights.values()):
         raise InvalidInput(f"weights must be 0 or more and name leaves of the tree; unknown: {unknown}")
-    return _join_by_depth(names, _limited_depths([weights.get(name, 1.0) for name in names], max_depth))
+    return _join_by_depth(names, _limited_depths(tuple(weights.get(name, 1.0) for name in names), max_depth))
 
 
 def compute_merkle_root(leaf_hash: bytes, control_block: bytes) -> bytes:
@@ -173,7 +174,8 @@ def compute_merkle_root(leaf_hash: bytes, control_block: bytes) -> bytes:
     return root
 
 
-def _limited_depths(weights: list[float], limit: int) -> list[int]:
+@lru_cache(maxsize=256)
+def _limited_depths(weights: tuple[float, ...], limit: int) -> tuple[int, ...]:
     """Depth of each leaf in an optimal tree of at most `limit` levels: package-merge (Larmore, Hirschberg 1990)."""
     coins = sorted((weight, (index,)) for index, weight in enumerate(weights))
     packages: list[tuple[float, tuple[int, ...]]] = []
@@ -185,10 +187,10 @@ def _limited_depths(weights: list[float], limit: int) -> list[int]:
     for _weight, members in packages[: len(weights) - 1]:
         for index in members:
             depths[index] += 1
-    return depths
+    return tuple(depths)
 
 
-def _join_by_depth(names: list[str], depths: list[int]) -> Shape:
+def _join_by_depth(names: list[str], depths: Sequence[int]) -> Shape:
     """Join the deepest nodes in pairs, level by level; the depths fill a binary tree exactly."""
     level: list[Shape] = []
     for depth in range(max(depths), 0, -1):
