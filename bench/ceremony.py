@@ -38,6 +38,7 @@ from taproot.connectors.turn import Role
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
 from taproot.musig2 import SecretNonce, Session
+from taproot.secp256k1 import ffi
 from taproot.terms import Party, Terms
 from taproot.tx import OutPoint
 
@@ -166,29 +167,29 @@ class _Run:
         return self._signed(name, Round.KEYS, 0, body)
 
     def _answers(self, round_: Round, attempt: int, names: Sequence[str], messages: Messages) -> list[Contribution]:
-        """Files of a round by the others: nonces, kept in memory until their parts are asked for."""
+        """Files of a round by the others; their nonces are kept until their parts are asked for."""
         signed = messages.of_round(round_)
         if round_ in (Round.NONCES, Round.CONFIRM_NONCES):
-            self._nonces = {name: self._make_nonces(name, signed) for name in names}
+            self._nonces = {name: self._make_nonce(name) for name in names}
             graphs = {operator: digest.hex() for operator, digest in messages.graphs.items()}
             head = {"graphs": graphs, "heard": self._seat().heard(Round.KEYS, 0), "messages": digest_of(signed).hex()}
-            bodies = {n: {**head, "nonces": pack([k.public for k in made])} for n, made in self._nonces.items()}
+            bodies = {n: {**head, "nonces": pack([made.public] * len(signed))} for n, made in self._nonces.items()}
         else:
             nonces = Round.NONCES if round_ is Round.PARTIALS else Round.CONFIRM_NONCES
             head = {"heard": self._seat().heard(nonces, attempt), "messages": digest_of(signed).hex()}
             bodies = {n: {**head, "partials": pack(parts)} for n, parts in self._parts(nonces, attempt, signed).items()}
         return [self._signed(name, round_, attempt, body) for name, body in bodies.items()]
 
-    def _make_nonces(self, name: str, signed: Sequence[bytes]) -> list[SecretNonce]:
-        aggregate = self.policy.n_of_n().aggregate
-        return [SecretNonce.generate(self.keys[name].key, message, aggregate) for message in signed]
+    def _make_nonce(self, name: str) -> SecretNonce:
+        """One for all messages, which gives his key away: here nobody owns anything, and it is as quick as can be."""
+        return SecretNonce.generate(self.keys[name].key, bytes(32), self.policy.n_of_n().aggregate)
 
     def _parts(self, nonces: Round, attempt: int, signed: Sequence[bytes]) -> dict[str, list[bytes]]:
         cosigners = self.policy.n_of_n()
         joined = join_nonces(self._seat().files.of(nonces, attempt), len(signed), cosigners)
         sessions = [Session(cosigners.aggregate, j, message) for j, message in zip(joined, signed, strict=True)]
         return {
-            name: [s.partial_sign(n, self.keys[name].key) for s, n in zip(sessions, made, strict=True)]
+            name: [s.partial_sign(_copied(made, s.message), self.keys[name].key) for s in sessions]
             for name, made in self._nonces.items()
         }
 
@@ -207,6 +208,11 @@ class _Run:
 
 def _keys(seed: bytes, game: GameId, role: Role, terms: Terms) -> dict[str, bytes]:
     return public_keys(seed, game, role, terms.arities, terms.digest)
+
+
+def _copied(nonce: SecretNonce, message: bytes) -> SecretNonce:
+    opaque = ffi.new("secp256k1_musig_secnonce *", nonce._cell[0][0])
+    return SecretNonce(opaque, nonce.public, message, nonce.output_key)
 
 
 def _program() -> dict[str, bytes]:
