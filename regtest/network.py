@@ -66,6 +66,13 @@ class Network:
         """What several deposits stand on."""
         return lay_ground(self.chain, self.own(plot), self.progress, deposits=deposits)
 
+    def part(self, name: str) -> Network:
+        """The same with a folder inside the folder: for a story with several presigned graphs."""
+        if self.folder is None:
+            return self
+        (self.folder / name).mkdir(parents=True)
+        return replace(self, folder=self.folder / name)
+
     def own(self, plot: Plot) -> Plot:
         """The plot with the keys of this run."""
         return replace(plot, run=self.run)

@@ -11,8 +11,9 @@ from taproot.tx import Transaction
 Row = Mapping[str, Any]
 
 WIDE, HIGH, ACROSS, DOWN = 188, 46, 34, 16  # a box, and the room between boxes
+MARGIN = 30
 PER_LINE = 5  # a long chain of moves goes on in the next line
-LANE, LEFT, BLOCK = 44, 110, 14
+LANE, LEFT, BLOCK = 44, 110, 40
 _COLOURS = ("#e8862d", "#3b78b5", "#3f9a5a", "#8d5bb0", "#b5483b", "#5b8f95", "#9a8a3f", "#777777")
 _FONT = "font-family='system-ui, sans-serif' font-size='12'"
 
@@ -25,7 +26,7 @@ def draw_played(rows: Sequence[Row], txs: Mapping[str, Transaction]) -> str:
         games.setdefault(_game(row["name"]), []).append(row["name"])
     places, titles, top = dict[str, tuple[int, int]](), list[str](), 10
     for game, members in games.items():
-        titles.append(_text(10, top + 12, f"{game}'s game" if game else "deposit and claim", "#666"))
+        titles.append(_text(MARGIN, top + 8, _title(game), "#666"))
         for k, name in enumerate(members):
             places[name] = _place(k, top + 20)
         top += 36 + (HIGH + DOWN) * -(-len(members) // PER_LINE)
@@ -35,7 +36,7 @@ def draw_played(rows: Sequence[Row], txs: Mapping[str, Transaction]) -> str:
         for row in rows for i in txs[row["name"]].inputs if i.prevout.txid in names
     ]  # fmt: skip
     boxes = [_box(places[row["name"]], row, colours[row["by"]]) for row in rows]
-    return _document(PER_LINE * (WIDE + ACROSS) + 20, top, [*titles, *lines, *boxes])
+    return _document(PER_LINE * (WIDE + ACROSS) + MARGIN, top, [*titles, *lines, *boxes])
 
 
 def draw_timeline(rows: Sequence[Row]) -> str:
@@ -79,22 +80,34 @@ def _colours(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def _game(name: str) -> str:
-    """Whose game it belongs to: `alice/step`, `challenge.alice`; empty for what is about all."""
-    head, slash, _ = name.partition("/")
-    kind, dot, whose = name.partition(".")
-    return head if slash else whose if dot and kind in ("challenge", "veto") else ""
+    """Whose game it belongs to: `alice/step`, `challenge.alice`; empty for what is about all.
+
+    What stands before a colon (`old: alice/step`) is the deposit, where a story has several.
+    """
+    deposit, colon, rest = name.rpartition(": ")
+    head, slash, _ = rest.partition("/")
+    kind, dot, whose = rest.partition(".")
+    game = head if slash else whose if dot and kind in ("challenge", "veto") else ""
+    return f"{deposit}{colon}{game}"
+
+
+def _title(game: str) -> str:
+    deposit, colon, whose = game.rpartition(": ")
+    return f"{deposit}{colon}{whose}'s game" if whose else f"{deposit}{colon}deposit and claim"
 
 
 def _place(index: int, top: int) -> tuple[int, int]:
-    return 10 + (index % PER_LINE) * (WIDE + ACROSS), top + (index // PER_LINE) * (HIGH + DOWN)
+    return MARGIN + (index % PER_LINE) * (WIDE + ACROSS), top + (index // PER_LINE) * (HIGH + DOWN)
 
 
 def _line(start: tuple[int, int], end: tuple[int, int], colour: str) -> str:
-    """From the right side of a box to the left one of another, wherever that stands."""
+    """From the right side of a box to the left one of another: straight on, or through the gaps between lines."""
     x1, y1, x2, y2 = start[0] + WIDE, start[1] + HIGH // 2, end[0], end[1] + HIGH // 2
-    bend = ACROSS // 2 if x2 > x1 else ACROSS
-    return (f"<path d='M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}' fill='none' stroke='{colour}' "
-            "stroke-opacity='.45'/>")  # fmt: skip
+    half, gap = ACROSS // 2, end[1] - DOWN // 2
+    is_next = y1 == y2 and x2 - x1 == ACROSS
+    way = f"H{x2}" if is_next else f"H{x1 + half} V{gap} H{x2 - half} V{y2} H{x2}"
+    faint = ".8" if is_next or end[1] - start[1] == HIGH + DOWN else ".4"
+    return f"<path d='M{x1} {y1} {way}' fill='none' stroke='{colour}' stroke-opacity='{faint}'/>"
 
 
 def _box(place: tuple[int, int], row: Row, colour: str) -> str:

@@ -1,6 +1,6 @@
 """`btc-l2 dispute show|verify|graph`: a story that was played, as a ladder; its transactions, judged again; the plan.
 
-FOLDER is what `btc-l2 demo … --out FOLDER` left.
+FOLDER is what `btc-l2 demo … --out FOLDER` or `btc-l2 regtest run … --out` left.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def draw_graph_of_a_deposit(
 
 def _ladder(result: Mapping[str, Any], told: bool) -> Iterator[str]:
     rows = result["transactions"]
-    operator = next(row["by"] for row in rows if row["name"] == "kickoff")
-    yield f"{'block':>5}  {operator:<{_LANE}}│ {'the others':<{_LANE}}    vB"
+    operator = next((row["by"] for row in rows if row["name"].endswith("kickoff")), None)  # none: nothing was claimed
+    yield f"{'block':>5}  {operator or 'the operator':<{_LANE}}│ {'the others':<{_LANE}}    vB"
     height = None
     for row in rows:
         mine = row["by"] == operator

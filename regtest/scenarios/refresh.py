@@ -27,7 +27,7 @@ AFTER = replace(BEFORE, stakes=(Sats(19 * COIN // 100),))  # what came back, les
 
 def play(network: Network) -> Outcome:
     """The stake leaves, the vault moves, a lie is told."""
-    old = network.stage(replace(small_plot(), terms=BEFORE))
+    old = network.part("old").stage(replace(small_plot(), terms=BEFORE))
     old.confirm_vault()
     take_out(old, OPERATOR, "stake0")
     chain, graph, funding = network.chain, old.bundle.graph, old.bundle.proposal.funding
@@ -39,7 +39,7 @@ def play(network: Network) -> Outcome:
     agreed = plan_refresh(graph, Standing((stake.outpoint(0),), funding.bonds, funding.ticket), AFTER)
     plot = replace(small_plot(lie="operand"), terms=agreed.terms)
     ground = Ground(replace(old.purses, cast=replace(old.cast, parties=agreed.parties)), agreed.funding)
-    new = network.stage(plot, ground=ground)
+    new = network.part("new").stage(plot, ground=ground)
     move = sign_refresh(agreed, new.bundle, old.cast.keys())
     chain.broadcast([move, old.wallets[DEPOSITOR].fee_child(move, chain.estimate_fee())])
     chain.mine()

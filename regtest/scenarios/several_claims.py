@@ -22,7 +22,7 @@ def play(network: Network) -> Outcome:
     honest, lying = replace(small_plot(), terms=POOL), replace(small_plot(lie="operand"), terms=POOL)
     grounds = network.grounds(honest, deposits=2)
     stages = {
-        name: network.stage(plot, ground=ground)
+        name: network.part(name).stage(plot, ground=ground)
         for name, plot, ground in zip(("true", "false"), (honest, lying), grounds, strict=True)
     }
     for stage in stages.values():

@@ -74,6 +74,13 @@ def test_an_unknown_scenario_is_refused() -> None:
         pass
 
 
+def test_a_story_with_several_graphs_has_a_folder_for_each(network: Network, tmp_path: Path) -> None:
+    assert network.part("old").folder is None
+    parts = [replace(network, folder=tmp_path).part(name) for name in ("old", "new")]
+    assert [part.folder for part in parts] == [tmp_path / "old", tmp_path / "new"]
+    assert all(part.folder and part.folder.is_dir() for part in parts)
+
+
 def test_a_broken_promise_ends_a_scenario() -> None:
     expect(True, "nothing")
     with pytest.raises(VerificationFailed, match="nobody was paid"):
@@ -181,6 +188,14 @@ def test_a_report_is_one_page_without_anything_from_outside(played: Outcome) -> 
     assert not {"script", "link", "img", "iframe", "object"} & page.tags and "svg" in page.tags
     assert not re.findall(r"url\(|@import", text)
     assert set(re.findall(r"https?://[^'\"<> ]+", text)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_a_report_follows_the_readers_colours(played: Outcome) -> None:
+    text = report_of(played)
+    assert "prefers-color-scheme: dark" in text
+    drawn = set(re.findall(r"(?:fill|stroke)='(#[0-9a-f]{3}|white)'", text.partition("</style>")[2]))
+    neutral = {"#222", "#555", "#666", "#eee", "white"}
+    assert neutral <= drawn and all(f"='{colour}'" in text.partition("</style>")[0] for colour in neutral)
 
 
 def test_a_report_shows_every_transaction_and_balanced_books(played: Outcome) -> None:
