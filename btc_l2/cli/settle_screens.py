@@ -44,7 +44,7 @@ def settlement_screen(scene: Scene) -> Iterator[str]:
     yield title(wanted.kind.value, messages.digest())
     yield f"proposed by {accord.proposer}; network {scene.graph.contract.terms.network}"
     yield f"deposit {wanted.deposit}"
-    yield f"you are {scene.name}; you would sign {len(messages.rest)} messages, one for each output that is spent"
+    yield f"you are {scene.name}; messages that you would sign, one for each output that is spent: {len(messages.rest)}"
     yield ""
     yield from _spends(scene)
     yield from _pays(scene)
@@ -96,7 +96,7 @@ def _to_whom(scene: Scene, output: TxOut) -> str:
         return "the deposit of the new graphs, all signers' own"
     for party in (*contract.parties.cosigners, contract.parties.depositor):
         if output.script_pubkey == payout_script(contract, party.name):
-            return f"{party.name}{', you' if party.name == scene.name else ''}, own key"
+            return f"{party.name}{' (you)' if party.name == scene.name else ''}, to his own key"
     return "AN ADDRESS OF NOBODY WHO IS NAMED IN THE GRAPHS"
 
 
@@ -116,10 +116,11 @@ def _ends(operator: str, graph: Graph, scene: Scene) -> Iterator[str]:
         return
     is_his = operator == scene.accord.wanted.operator
     if is_his and scene.accord.wanted.seen.states["asset"] != UNSPENT:
-        why = f"should {operator} still kick off, or has he done so where nobody looked,"
+        when = f"if {operator} kicks off after all"
     else:
-        why = f"has {operator} an open claim,"
-    yield f"    {why} {ends.kills.left} kills can still take his kill token and a stake"
+        when = f"if {operator} has an open claim"
+    yield f"    {when}: {ends.kills.left:,} kills can still take"
+    yield "    his kill token and a stake; such a claim is not settled here"
 
 
 def _counted(ends: Ends) -> str:
