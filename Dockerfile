@@ -12,8 +12,7 @@ RUN (command -v make && python3 -c 'import ensurepip, venv') >/dev/null 2>&1 \
 # Package indexes are trusted by the base's certificates, which an organisation may have added its own to.
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 RUN useradd --create-home --uid 10001 btcl2 \
- && install -d -o btcl2 -g btcl2 /srv/btc-l2 /srv/story /var/lib/btc-l2 /run/btc-l2 \
-      /srv/parties/olga /srv/parties/alice /srv/parties/bob
+ && install -d -o btcl2 -g btcl2 /srv/btc-l2 /srv/board /srv/hand /var/lib/btc-l2 /run/btc-l2
 
 # Dependencies come before the sources: a change of the sources does not fetch them again.
 FROM prepared AS built
@@ -48,6 +47,7 @@ COPY --from=built --chown=btcl2:btcl2 /srv/btc-l2 /srv/btc-l2
 USER btcl2
 WORKDIR /srv/btc-l2
 ENV PATH=/srv/btc-l2/.venv/bin:$PATH
-VOLUME /var/lib/btc-l2
+# The compiled machine: numba takes it from a folder that it could write to only, also where everything else is read-only.
+VOLUME ["/var/lib/btc-l2", "/srv/btc-l2/btc_l2/zkvm/__pycache__"]
 ENTRYPOINT ["/srv/btc-l2/.venv/bin/btc-l2"]
 CMD ["demo", "fraud"]

@@ -1,4 +1,4 @@
-"""Containers through the Docker SDK: a node, and parties that play beside it, each with its own volume and network.
+"""Containers through the Docker SDK: a node, and the volumes, networks and containers of a run.
 
 Everything that is made here carries a label with the name of its run, and goes with it: containers, volumes, networks.
 The node's login is its cookie, in a volume of its own that parties read; the node's data they never see.
@@ -10,8 +10,7 @@ import io
 import secrets
 import tarfile
 import time
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from btc_l2.chain.bitcoinlib_rpc import NodeRpc
@@ -24,10 +23,9 @@ from taproot.hashes import sha256
 
 RUN = f"{LABEL}.run"
 RPC_PORT, ZMQ_PORT = 18443, 28332
-DATA, LOGIN, STORY = "/var/lib/btc-l2", "/run/btc-l2", "/srv/story"
+DATA, LOGIN = "/var/lib/btc-l2", "/run/btc-l2"
 COOKIE = f"{LOGIN}/cookie"
 CLIENT = "/opt/bitcoind/bin/bitcoin-cli"  # in the node's image
-USER = 10001  # of both images
 NODE = "node"
 START_LIMIT = 60.0  # seconds until RPC answers
 STOP_LIMIT = 60  # seconds until it has written out what it holds
@@ -90,17 +88,6 @@ def remove_run(engine: Any, name: str, volumes: bool = True) -> None:
         volume.remove(force=True)
     for network in engine.networks.list(filters=chosen):
         network.remove()
-
-
-def put_files(container: Any, folder: str, files: Mapping[str, bytes], mode: int = 0o600) -> None:
-    """Write files into a folder of a container, started or not, for its user."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(str(PurePosixPath(name)))
-            entry.size, entry.mode, entry.uid, entry.gid = len(content), mode, USER, USER
-            archive.addfile(entry, io.BytesIO(content))
-    container.put_archive(folder, buffer.getvalue())
 
 
 class NodeContainer(Running):
