@@ -72,6 +72,12 @@ def find_core() -> Path:
     return Path(path)
 
 
+def find_client(binary: Path) -> str:
+    """A bitcoin-cli to ask the node with: what lies beside its program, else what `make bitcoind` has fetched."""
+    near = [folder / "bitcoin-cli" for folder in (binary.resolve().parent, DEFAULT_FOLDER.resolve() / "bin")]
+    return next((str(path) for path in near if path.exists()), "bitcoin-cli")
+
+
 def find_version(binary: Path) -> str:
     """First line of `--version`; Unavailable if the binary does not run."""
     try:

@@ -82,6 +82,8 @@ def main() -> int:
     options.add_argument("--out", type=Path, default=Path("out/scenarios.txt"))
     given = options.parse_args()
     given.out.parent.mkdir(parents=True, exist_ok=True)
+    for name in given.scenario or NAMES:  # now: what stands in the files may change while the table is made
+        find_scenario(name)
     rows: list[Row] = []
     absent: list[str] = []
     for backend in given.backend or BACKENDS:

@@ -20,7 +20,7 @@ from btc_l2.chain.bitcoinlib_rpc import NodeRpc
 from btc_l2.chain.rpc import RpcChain, connect, read_cookie
 from btc_l2.durable import make_folder, replace_file
 from regtest.backends import NODES, make_node
-from regtest.bitcoind import STOP_LIMIT, Bitcoind
+from regtest.bitcoind import STOP_LIMIT, Bitcoind, find_client
 from taproot.errors import BtcL2Error, InvalidInput, Refused, TimedOut, Unavailable
 
 Facts = dict[str, Any]
@@ -115,7 +115,7 @@ def _keep(folder: Path, entry: Mapping[str, Any]) -> None:
 def _client(folder: Path, node: Any) -> str:
     """How a person asks the node."""
     if isinstance(node, Bitcoind):
-        return f"bitcoin-cli -regtest -rpcport={node.port} -rpccookiefile={_cookie(folder)}"
+        return f"{find_client(node.binary)} -regtest -rpcport={node.port} -rpccookiefile={_cookie(folder)}"
     return str(node.client)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from regtest.scenarios import NAMES
 from taproot.errors import Refused, VerificationFailed
 from tests.chain.conftest import skip_without_bitcoind
 from tests.cli.conftest import Command
+from tests.regtest.conftest import skip_without_node
 
 
 def test_every_scenario_is_listed(btc_l2: Command) -> None:
@@ -18,7 +23,8 @@ def test_every_scenario_is_listed(btc_l2: Command) -> None:
 
 
 def test_a_scenario_leaves_evidence_and_a_page(btc_l2: Command, tmp_path: Path) -> None:
-    played = btc_l2("regtest", "run", "deposit-refund", "--out", tmp_path / "out", "--json").json()
+    alone = ("--backend", "embedded")
+    played = btc_l2("regtest", "run", "deposit-refund", *alone, "--out", tmp_path / "out", "--json").json()
     assert (played["outcome"], played["winner"]) == ("refunded", "dora")
     folder = tmp_path / "out" / "deposit_refund"
     page = folder / "report.html"
@@ -50,11 +56,19 @@ def test_what_cannot_be_done_is_one_line_and_a_code(
     assert answer.stderr.splitlines()[-1].startswith("error: ") and answer.stdout == ""
 
 
-@pytest.mark.bitcoind
-def test_stories_follow_each_other_on_the_node_that_is_up(btc_l2: Command, tmp_path: Path) -> None:
-    skip_without_bitcoind()
+@pytest.mark.parametrize(
+    ("backend", "other"),
+    [
+        pytest.param("bitcoind", "container", marks=pytest.mark.bitcoind),
+        pytest.param("container", "bitcoind", marks=pytest.mark.container),
+    ],
+)
+def test_stories_follow_each_other_on_the_node_that_is_up(
+    btc_l2: Command, tmp_path: Path, backend: str, other: str
+) -> None:
+    skip_without_node(backend)
     state = ("--state", tmp_path)
-    up = btc_l2("regtest", "up", *state, "--json").json()
+    up = btc_l2("regtest", "up", "--backend", backend, *state, "--json").json()
     assert (up["height"], up["up"], up["played"]) == (0, True, []) and "-rpccookiefile=" in up["ask"]
     try:
         first, second = (btc_l2("regtest", "run", "swap", *state, "--json").json() for _ in range(2))
@@ -66,16 +80,32 @@ def test_stories_follow_each_other_on_the_node_that_is_up(btc_l2: Command, tmp_p
         ]
         assert seen["mempool"] == 0 and seen["played"][0]["to"] < seen["played"][1]["from"] <= seen["height"]
         assert "story 2: swap, blocks" in btc_l2("regtest", "status", *state).stdout
-        assert btc_l2("regtest", "up", *state).code == 6
+        assert btc_l2("regtest", "up", "--backend", backend, *state).code == 6
         btc_l2("regtest", "down", *state)
         stopped = btc_l2("regtest", "status", *state)
         assert stopped.code == 3 and "stopped" in stopped.stderr
-        assert btc_l2("regtest", "up", "--backend", "container", *state).code == 6
-        again = btc_l2("regtest", "up", *state, "--json").json()
+        assert btc_l2("regtest", "up", "--backend", other, *state).code == 6
+        again = btc_l2("regtest", "up", "--backend", backend, *state, "--json").json()
+        asked = subprocess.run([*shlex.split(again["ask"]), "getblockcount"], capture_output=True, text=True)
+        assert asked.stdout.strip() == str(seen["height"]), asked.stderr
         assert again["played"] == seen["played"] and again["height"] == seen["height"]
     finally:
         btc_l2("regtest", "down", "--forget", *state)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.bitcoind
+def test_a_node_that_was_killed_is_started_again_on_its_chain(btc_l2: Command, tmp_path: Path) -> None:
+    skip_without_bitcoind()
+    facts = standing.start(tmp_path, "bitcoind")
+    try:
+        standing.open_standing(tmp_path).mine(2)
+        os.kill(int((tmp_path / "node" / "regtest" / "bitcoind.pid").read_text()), signal.SIGKILL)
+        gone = btc_l2("regtest", "status", "--state", tmp_path)
+        assert gone.code == 3 and "does not answer" in gone.stderr
+        assert standing.start(tmp_path, "bitcoind")["up"] and facts["up"]
+    finally:
+        standing.stop(tmp_path, forget=True)
 
 
 @pytest.mark.bitcoind

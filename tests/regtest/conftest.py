@@ -12,10 +12,14 @@ import pytest
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
 from btc_l2.guests import find_guest
+from regtest.backends import make_node
+from regtest.container_image import has_image
+from regtest.engine import connect_engine
 from regtest.party import OPERATOR
 from regtest.plot import Plot, arities_for
 from regtest.story import Ending, Stage
 from regtest.workshop import Workshop
+from taproot.errors import Unavailable
 from taproot.terms import ANCHOR, Terms
 from tests.regtest.invariant import check_invariant
 
@@ -54,6 +58,16 @@ def make_stage(workshop: Workshop) -> Iterator[MakeStage]:
             return with_invariant(Stage(wrap(chain), plot, folder, workshop=workshop, challengers=challengers))
 
         yield make
+
+
+def skip_without_node(backend: str) -> None:
+    """Skip the running test where this node cannot be started, and say how to get one."""
+    try:
+        if backend == "container" and not has_image(connect_engine(), "node"):
+            raise Unavailable("no image of the node: run `make containers`")
+        make_node(backend)
+    except Unavailable as error:
+        pytest.skip(str(error))
 
 
 def with_invariant(stage: Stage) -> Stage:

@@ -12,13 +12,11 @@ import pytest
 from btc_l2.chain.embedded import EmbeddedChain
 from regtest.backends import NODES, make_node
 from regtest.comparison import Row, differences, play, render
-from regtest.container_image import has_image
-from regtest.engine import connect_engine
 from regtest.network import Network, small_plot
 from regtest.party import make_cast
 from regtest.scenarios import NAMES
 from regtest.workshop import Workshop
-from taproot.errors import Unavailable
+from tests.regtest.conftest import skip_without_node
 
 # What differs most between nodes: delays, packages and fees, blocks that are replaced, live signatures.
 QUICK = {
@@ -62,22 +60,12 @@ def network_on() -> Iterator[On]:
 
         def on(backend: str) -> Network:
             if backend not in open_nodes:
-                skip_without(backend)
+                skip_without_node(backend)
                 node = stack.enter_context(make_node(backend))
                 open_nodes[backend] = Network(node.chain(), node.version)
             return replace(open_nodes[backend], run=next(runs))
 
         yield on
-
-
-def skip_without(backend: str) -> None:
-    """Skip the running test where this node cannot be started, and say how to get one."""
-    try:
-        if backend == "container" and not has_image(connect_engine(), "node"):
-            raise Unavailable("no image of the node: run `make containers`")
-        make_node(backend)
-    except Unavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize(("backend", "name"), cases())
