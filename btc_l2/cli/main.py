@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from copy import copy
 
 import typer
 
@@ -55,14 +56,25 @@ app.add_typer(regtest.app, name="regtest")
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(list(arguments) if arguments is not None else None)
+        _narrowed(given[:1])(given)
     except KeyboardInterrupt:
         sys.exit(130)
     except BtcL2Error as error:
         _fail(error, error.exit_code)
     except Exception as error:
         _fail(error, 1)
+
+
+def _narrowed(names: Sequence[str]) -> typer.Typer:
+    """The application with no group but the one that is named first, if one is: Typer makes all commands of all."""
+    named = [group for group in app.registered_groups if group.name in names]
+    if not named:
+        return app
+    narrow = copy(app)
+    narrow.registered_groups, narrow.registered_commands = named, []
+    return narrow
 
 
 def _fail(error: Exception, exit_code: int) -> None:
