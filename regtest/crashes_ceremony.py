@@ -26,6 +26,7 @@ from challenger.presign.coordinator.server import Desk as Counter
 from challenger.presign.coordinator.server import Serving
 from challenger.presign.coordinator.wire import Answer, Request
 from regtest.crashes import Died, Watch
+from regtest.crashes_stage import BUNDLES
 from regtest.outcome import expect
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
@@ -139,6 +140,7 @@ class Gathering:
     depositor: Party
     deposit: OutPoint
     deadline: int
+    salt: str | None = None  # None: by chance
 
     def __post_init__(self) -> None:
         for name, desk in self.desks.items():
@@ -159,7 +161,7 @@ class Gathering:
     def _visit(self, desk: Desk) -> None:
         self.medium.swap(desk)
         if desk.name == next(iter(self.desks)) and not list(_seats(desk)):
-            begin(desk, self.depositor, self.deposit, self.deadline)
+            begin(desk, self.depositor, self.deposit, self.deadline, self.salt)
         for seat in _seats(desk):
             self._act(seat)
         self.medium.swap(desk)
@@ -188,7 +190,7 @@ def _combine(desk: Desk) -> dict[str, Bundle]:
     """Put the signatures together and write the bundles."""
     (seat,) = _seats(desk)
     bundles = make_bundles(seat.proposals(), seat.graphs(), seat.signatures())
-    write_folder(desk.home.parent / "bundles", seat.plan, bundles)
+    write_folder(desk.home.parent / BUNDLES, seat.plan, bundles)
     return bundles
 
 

@@ -10,7 +10,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from regtest.crashes import Death, Point, Watch
 from regtest.crashes_signing import mortal_signers, noting_nonces
 from regtest.crashes_stage import Check, open_crash_network
 from regtest.outcome import expect
-from regtest.scenarios import find_scenario
+from regtest.scenarios import Play, find_scenario
 from regtest.workshop import Workshop
 
 RECOVERY = 14  # points after a death within which a second one falls: opening the files takes about as many
@@ -28,10 +28,14 @@ Ending = tuple[str, ...]  # what must be the same with and without deaths
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Something to be played with deaths in a folder; `play` raises if a promise is broken."""
+    """Something to be played with deaths in a folder; `play` raises if a promise is broken.
+
+    `covers` says which of its points are places to die: those that another story does not have as well.
+    """
 
     name: str
     play: Callable[[Watch, Path], Ending]
+    covers: Callable[[Point], bool] = lambda _point: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Dry:
         for point in self.points:
             at = counts.get(point.party, 0)
             counts[point.party] = at + 1
-            yield Death(point.party, at), point
+            if self.story.covers(point):
+                yield Death(point.party, at), point
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +82,25 @@ class Row:
 
 def scenario_story(name: str, tower: str, workshop: Workshop, check: Check) -> Story:
     """A scenario of `regtest.scenarios`; `tower`: the party that its watchtower plays, or nobody."""
+    return told_story(f"{name}, tower of {tower}" if tower else name, find_scenario(name), tower, workshop, check)
+
+
+def told_story(
+    name: str, tell: Play, tower: str, workshop: Workshop, check: Check,
+    covers: Callable[[Point], bool] = lambda _point: True,
+) -> Story:  # fmt: skip
+    """Something that is played on a network."""
     towers = frozenset([tower]) if tower else frozenset[str]()
 
     def play(watch: Watch, folder: Path) -> Ending:
         with open_crash_network(folder, workshop, watch, towers, check) as network:
             with noting_nonces() as diary, mortal_signers(watch):
-                outcome = find_scenario(name)(network)
+                outcome = tell(network)
             diary.check()
-            network.check_end(outcome)
+            network.check_end()
         return outcome.outcome, outcome.winner, outcome.verdict
 
-    return Story(f"{name}, tower of {tower}" if tower else name, play)
+    return Story(name, play, covers)
 
 
 def play_dry(story: Story) -> Dry:
@@ -119,41 +132,48 @@ def _compare(combination: Combination, watch: Watch, dry: Dry, ending: Ending) -
 
 
 def choose(dry: Dry, count: int, seed: int, twice: bool = False) -> list[Combination]:
-    """So many combinations of a story: all parties and kinds of point in turn, within each by chance.
+    """So many combinations of a story: all parties in turn, of each all classes of points in turn, then by chance.
 
     `twice`: a second death of the same party while it recovers.
     """
     chance = random.Random(f"{seed}/{dry.story.name}/{twice}")
-    groups: dict[tuple[str, str], list[Death]] = {}
+    groups: dict[str, dict[str, list[Death]]] = {}
     for death, point in dry.places():
-        groups.setdefault((point.kind, point.party), []).append(death)
-    for deaths in groups.values():
-        chance.shuffle(deaths)
-    chosen = islice(_in_turn(groups, chance), count)
+        groups.setdefault(point.party, {}).setdefault(class_of(point), []).append(death)
+    parties = [_in_turn([_mixed(deaths, chance) for deaths in classes.values()], chance) for classes in groups.values()]
+    chosen = islice(_in_turn(parties, chance), count)
     return [Combination(dry.story, _deaths(death, twice, chance)) for death in chosen]
+
+
+def class_of(point: Point) -> str:
+    """What kinds of point have in common: what is on the disk then, or who has seen what."""
+    what = point.kind.partition(" ")[0]
+    if point.kind.startswith("commit") and "before" not in point.kind:
+        return "commit"
+    return {"pragma": "open", "create": "open"}.get(what, "inside" if what in _STATEMENTS else point.kind)
+
+
+_STATEMENTS = ("begin", "insert", "update", "delete", "replace", "commit")
 
 
 def _deaths(first: Death, twice: bool, chance: random.Random) -> tuple[Death, ...]:
     return (first, Death(first.party, first.at + chance.randint(1, RECOVERY))) if twice else (first,)
 
 
-def _in_turn(groups: Mapping[tuple[str, str], list[Death]], chance: random.Random) -> Iterator[Death]:
-    """A death of each kind, the parties in turn; then of each kind again, by another party."""
-    by_kind: dict[str, list[list[Death]]] = {}
-    for (kind, _party), deaths in groups.items():
-        by_kind.setdefault(kind, []).append(deaths)
-    kinds = sorted(by_kind)
-    chance.shuffle(kinds)
-    for kind in kinds:
-        chance.shuffle(by_kind[kind])
-    while by_kind:
-        for kind in [k for k in kinds if k in by_kind]:
-            party = by_kind[kind].pop(0)
-            yield party.pop()
-            if party:
-                by_kind[kind].append(party)
-            if not by_kind[kind]:
-                del by_kind[kind]
+def _mixed(deaths: list[Death], chance: random.Random) -> Iterator[Death]:
+    return iter(chance.sample(deaths, len(deaths)))
+
+
+def _in_turn(sources: list[Iterator[Death]], chance: random.Random) -> Iterator[Death]:
+    """One of each, in an order by chance, until all are empty."""
+    chance.shuffle(sources)
+    while sources:
+        for source in list(sources):
+            found = next(source, None)
+            if found is None:
+                sources.remove(source)
+            else:
+                yield found
 
 
 class scratch:

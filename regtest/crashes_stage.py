@@ -7,16 +7,19 @@ again; the depositor keeps her record (`btc_l2.bridge.deposits`) through every s
 from __future__ import annotations
 
 import contextlib
+import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from btc_l2.bridge.deposits import Deposit, DepositStore
+from btc_l2.bridge.deposits import Deposit, DepositStore, Step
 from btc_l2.bridge.follow import follow
 from btc_l2.bridge.states import Event, State
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
+from btc_l2.database import IN_MEMORY
 from btc_l2.durable import make_folder, replace_file, write_once
 from challenger.agents.fees import find_waiting
 from challenger.agents.player import Player
@@ -31,16 +34,15 @@ from regtest.crashes import Watch, watching
 from regtest.eve import Eve
 from regtest.ground import Ground
 from regtest.network import Network, Wrap
-from regtest.outcome import Outcome, expect
+from regtest.outcome import expect
 from regtest.party import DEPOSITOR, OPERATOR
 from regtest.plot import Plot
 from regtest.story import Ending, Stage
 from regtest.workshop import Workshop
-from taproot.keys import SecretKey
 from taproot.presigned import Graph, Kind
-from taproot.terms import Parties, Terms
 from taproot.tx import P2A_SCRIPT, Transaction
 
+CEREMONY, BUNDLES = "ceremony", "bundles"  # folders of a network whose graphs are signed by a ceremony
 Check = Callable[[Stage, Ending], None]
 _DEPOSIT, _BUNDLE, _CLAIM = "d1", f"{OPERATOR}.bundle", f"{OPERATOR}.claim.json"  # a watchtower's folder and files
 
@@ -51,18 +53,25 @@ class WatchedChain:
     def __init__(self, chain: Chain, watch: Watch) -> None:
         self._chain, self.watch = chain, watch
         self.sent: list[Transaction] = []
-        self.scene: Stage | Eve | None = None
+        self.scenes: list[Stage | Eve] = []
         self.record: Record | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chain, name)
 
+    def begin(self, scene: Stage | Eve, folder: Path) -> None:
+        """From now on everybody may die; the depositor of the first scene keeps a record."""
+        self.scenes.append(scene)
+        if self.record is None:
+            self.record = Record(self.watch, folder, self._chain, scene)
+
     def broadcast(self, txs: Transaction | Sequence[Transaction]) -> None:
-        """Send; what a story sends without an agent is an act of whom it pays."""
-        if self.scene is None or self.watch.actor:
-            self._send(txs)
+        """Send; what a story sends without an agent is an act of whose wallet is in it."""
+        package = [txs] if isinstance(txs, Transaction) else list(txs)
+        if self.watch.actor or not self.scenes:
+            self._send(package)
         else:
-            self.watch.live(self._payee(txs), lambda: self._send(txs))
+            self.watch.live(self._owner(package[-1]), lambda: self._send(package))
 
     def mine(self, n: int = 1, script_pubkey: bytes = P2A_SCRIPT) -> tuple[bytes, ...]:
         """See `Chain.mine`."""
@@ -80,50 +89,50 @@ class WatchedChain:
         if self.record is not None:
             self.record.look()
 
-    def _send(self, txs: Transaction | Sequence[Transaction]) -> None:
-        package = [txs] if isinstance(txs, Transaction) else list(txs)
+    def _send(self, package: list[Transaction]) -> None:
         name = self._name(package[0])
         self.watch.reach("send before", name)
         self.sent += package
-        self._chain.broadcast(txs)
+        self.watch.reach("send lost", name)  # others may have seen it, no mempool has it
+        self._chain.broadcast(package)
         self.watch.reach("send after", name)
 
     def _name(self, tx: Transaction) -> str:
-        if self.scene is None:
-            return tx.txid_hex[:8]
-        return _graph(self.scene).find_played(tx) or "another transaction"
+        found = (graph_of(scene).find_played(tx) for scene in self.scenes)
+        return next((name for name in found if name), "another transaction")
 
-    def _payee(self, txs: Transaction | Sequence[Transaction]) -> str:
-        tx = txs if isinstance(txs, Transaction) else txs[0]
-        assert self.scene is not None
-        return next(n for n, w in self.scene.wallets.items() if w.script_pubkey == tx.outputs[0].script_pubkey)
+    def _owner(self, tx: Transaction) -> str:
+        paid = {out.script_pubkey for out in tx.outputs}
+        wallets = self.scenes[0].wallets
+        return next((name for name, wallet in wallets.items() if wallet.script_pubkey in paid), DEPOSITOR)
 
 
 class Record:
-    """The depositor's folder: her key, the state of her deposit, the refund kit; as `btc-l2 bridge` keeps them."""
+    """The depositor's folder: her key, the state of her deposit, the refund kit; as `btc-l2 bridge` keeps them.
 
-    def __init__(
-        self, watch: Watch, folder: Path, chain: Chain, terms: Terms, parties: Parties, key: SecretKey
-    ) -> None:
-        self._watch, self._folder, self._chain, self._key = watch, folder, chain, key
-        self._terms, self._parties = terms, parties
+    `twin` is told the same and never dies.
+    """
+
+    def __init__(self, watch: Watch, folder: Path, chain: Chain, scene: Stage | Eve) -> None:
+        self._watch, self._folder, self._chain = watch, folder, chain
+        self._key = scene.cast.secrets[DEPOSITOR].key
+        self._terms, self._parties = scene.plot.terms, scene.cast.parties
         watch.homes[DEPOSITOR] = (folder,)
         watch.mourners[DEPOSITOR] = self._drop
         self._store: DepositStore | None = None
+        self.twin = DepositStore(IN_MEMORY)
+        self.twin.announce(self._terms, self._parties, 0)
         watch.live(DEPOSITOR, self._announce)
 
     def look(self) -> None:
         """Bring the record up to the chain; what the other layer and the signers tell her is told at once."""
         self._watch.live(DEPOSITOR, self._follow)
+        _bring_up(self.twin, self._chain)
 
-    def deposit(self) -> Deposit:
-        """As it is recorded."""
-        (found,) = self._open().all_deposits()
-        return found
-
-    def steps(self) -> list[str]:
-        """The events of its history."""
-        return [step.event for step in self._open().history(self.deposit().id)]
+    def check(self) -> None:
+        """Raises VerificationFailed if the record differs from the one that never died."""
+        mine, twin = (_told(store) for store in (self._open(), self.twin))
+        expect(mine == twin, f"the record of the deposit says {mine}, without deaths {twin}")
 
     def _drop(self) -> None:
         """What the dead process had open was closed with it."""
@@ -142,32 +151,42 @@ class Record:
             store.announce(self._terms, self._parties, 0)
 
     def _follow(self) -> None:
-        store = self._open()
-        found = follow(store, self._chain, self.deposit().id)
-        if found.state is State.FUNDED:
-            found = store.apply(found.id, Event.PRESIGN, found.height)
-        if found.state is State.VAULT:
-            found = store.apply(found.id, Event.CREDIT, found.height)
-        content = repr(found.kit.to_json()).encode()
-        path = self._folder / "kit.json"
+        found = _bring_up(self._open(), self._chain)
+        content, path = json.dumps(found.kit.to_json()).encode(), self._folder / "kit.json"
         if not path.exists() or path.read_bytes() != content:
             replace_file(path, content)
+
+
+def _bring_up(store: DepositStore, chain: Chain) -> Deposit:
+    """What happened on the chain; a deposit that is paid is presigned, one in the vault is credited at once."""
+    (known,) = store.all_deposits()
+    found = follow(store, chain, known.id)
+    if found.state is State.FUNDED:
+        found = store.apply(found.id, Event.PRESIGN, found.height)
+    if found.state is State.VAULT:
+        found = store.apply(found.id, Event.CREDIT, found.height)
+    return found
+
+
+def _told(store: DepositStore) -> tuple[Deposit, list[Step]]:
+    (found,) = store.all_deposits()
+    return found, store.history(found.id)
 
 
 class MortalPlayer:
     """An agent and what becomes of it: a new one of the same party after each death."""
 
     def __init__(self, stage: MortalStage, name: str) -> None:
-        self.name, self._stage = name, stage
-        stage.watch.homes[name] = (stage.home / f"{name}.journal",)
-        self._player = stage.watch.live(name, lambda: stage.make_agent(name))
+        self.name, self._stage, self._process = name, stage, stage.process(name)
+        stage.watch.homes[self._process] = (stage.home / f"{name}.journal",)
+        self._player = stage.watch.live(self._process, lambda: stage.make_agent(name))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._player, name)
 
     def tick(self) -> list[str]:
         """See `Player.tick`."""
-        return self._stage.watch.live(self.name, lambda: self._player.tick(), self._revive)
+        return self._stage.watch.live(self._process, lambda: self._player.tick(), self._revive)
 
     def _revive(self) -> None:
         self._stage.load_bundle()
@@ -178,21 +197,24 @@ class TowerPlayer:
     """A party whose part is played by its watchtower (`challenger.watchtower`)."""
 
     def __init__(self, stage: MortalStage, name: str) -> None:
-        self.name, self._stage = name, stage
+        self.name, self._stage, self._process = name, stage, stage.process(name)
         folder = stage.home / f"{name}.tower"
         self._orders = Orders(name, folder / "deposits", folder / "state")
-        stage.watch.homes[name] = (self._orders.state,)
+        stage.watch.homes[self._process] = (self._orders.state,)
         self._orders.state.mkdir(parents=True)
         where = self._orders.deposits / _DEPOSIT
-        where.mkdir(parents=True)
-        stage.bundle.save(where / _BUNDLE)
+        if stage.bundles(name).is_dir():
+            shutil.copytree(stage.bundles(name), where)
+        else:
+            where.mkdir(parents=True)
+            stage.bundle.save(where / _BUNDLE)
         announced = announce(stage.prover, stage.bundle.proposal, stage.cast.secrets[OPERATOR].key)
         (where / _CLAIM).write_text(announced.to_json())
         self._tower: Tower | None = None
 
     def tick(self) -> list[str]:
         """A round; names of what was sent."""
-        names = self._stage.watch.live(self.name, lambda: self._open().tick(), self._revive)
+        names = self._stage.watch.live(self._process, lambda: self._open().tick(), self._revive)
         return [name.partition(":")[2] for name in names]
 
     def track(self, challenger: str) -> Tracked | None:
@@ -213,15 +235,26 @@ class TowerPlayer:
 
 
 class MortalStage(Stage):
-    """A stage whose players may die, and whose depositor keeps a record."""
+    """A stage whose players may die. Of several on one network each has a folder and processes of its own."""
 
     def __init__(
         self, network: CrashNetwork, chain: Chain, plot: Plot, challengers: int, ground: Ground | None
     ) -> None:
         assert network.folder is not None
-        self.watch, self.home, self._network = network.watch, network.folder, network
-        super().__init__(chain, plot, network.folder, network.progress, network.workshop, challengers, ground)
+        self.watch, self._network, self._number = network.watch, network, len(network.watched().scenes)
+        self.home = network.folder / f"stage{self._number}"
+        self.home.mkdir()
+        super().__init__(chain, plot, self.home, network.progress, network.workshop, challengers, ground)
         network.begin(self)
+
+    def process(self, name: str) -> str:
+        """What a party's process for this deposit is called."""
+        return f"{name} ({self._number + 1})" if self._number else name
+
+    def bundles(self, name: str) -> Path:
+        """What a member of a ceremony has put together, if there was one."""
+        assert self._network.folder is not None
+        return self._network.folder / CEREMONY / name / BUNDLES
 
     def make_player(self, name: str) -> Player:
         """See `Stage.make_player`."""
@@ -238,7 +271,7 @@ class MortalStage(Stage):
 
     def load_bundle(self) -> None:
         """The graph and its signatures, from the disk."""
-        self.bundle = Bundle.load(self.home / "bundle.bin", self.workshop._library.scripts)
+        self.bundle = Bundle.load(self.home / "bundle.bin", self.workshop.scripts)
 
     def confirm_vault(self) -> None:
         """See `Stage.confirm_vault`; the depositor may die, and her deposit is buried before."""
@@ -286,34 +319,24 @@ class CrashNetwork(Network):
         return made
 
     def begin(self, scene: Stage | Eve) -> None:
-        """From now on everybody may die."""
-        chain, cast = self._watched(), scene.cast
+        """The scene is set."""
         assert self.folder is not None
-        chain.scene = scene
-        key = cast.secrets[DEPOSITOR].key
-        chain.record = Record(self.watch, self.folder / DEPOSITOR, chain._chain, scene.plot.terms, cast.parties, key)
+        self.watched().begin(scene, self.folder / DEPOSITOR)
 
-    def check_end(self, outcome: Outcome) -> None:
-        """No key has signed two values, and the depositor's record says what has become of her deposit."""
-        chain = self._watched()
-        assert chain.scene is not None and chain.record is not None
-        check_single_use(chain.scene, chain.sent)
-        chain.mine(outcome.plot.terms.confirmations)
-        found, wanted = chain.record.deposit().state, _ENDS[outcome.outcome]
-        expect(found is wanted, f"the record says {found.value}, the deposit is {wanted.value}")
-        steps = chain.record.steps()
-        expect(len(set(steps)) == len(steps) or "lose" in steps, f"an event was recorded twice: {', '.join(steps)}")
+    def check_end(self) -> None:
+        """No key has signed two values, and the depositor's record says what one that never died says."""
+        chain = self.watched()
+        for scene in chain.scenes:
+            check_single_use(scene, chain.sent)
+            chain.mine(scene.plot.terms.confirmations)
+        if chain.record is not None:
+            chain.record.check()
 
-    def _watched(self) -> WatchedChain:
+    def watched(self) -> WatchedChain:
+        """The chain as what it is."""
         chain: Any = self.chain
         watched: WatchedChain = chain
         return watched
-
-
-_ENDS = {
-    "paid": State.CLAIMED, "refunded": State.REFUNDED, "cancelled": State.CANCELLED,
-    "disproved": State.CREDITED, "timeout": State.CREDITED,
-}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -335,7 +358,7 @@ def check_single_use(scene: Stage | Eve, sent: Sequence[Transaction]) -> int:
     """
     raw: dict[str, bytes] = {}
     values: dict[tuple[str, str], tuple[int, ...]] = {}
-    graph = _graph(scene)
+    graph = graph_of(scene)
     for tx in sent if isinstance(scene, Stage) else ():
         name = graph.name_of(tx.txid)
         if name is None or graph.planned(name).kind is not Kind.MOVE:
@@ -356,5 +379,6 @@ def _shown(stage: Stage | Eve, name: str, tx: Transaction) -> Iterator[tuple[tup
         yield (challenger, message), digits
 
 
-def _graph(scene: Stage | Eve) -> Graph:
+def graph_of(scene: Stage | Eve) -> Graph:
+    """The graph of a scene, signed or not."""
     return scene.bundle.graph if isinstance(scene, Stage) else scene.graph

@@ -1,0 +1,161 @@
+"""Signers of scenarios who may die: those of a ceremony by files in their visits, those of an exit with their nonces.
+
+An exit is signed live, by signers who keep their nonces in memory: a call to one has a point before and one after. What
+was begun is given up by all and begun again with fresh nonces; whoever did not die is the same object as before, with
+whatever it still has. Every use of a secret nonce is noted, also of one whose signature never left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import regtest.cooperation as cooperation
+import regtest.scenarios.cooperative_cancel as cooperative_cancel
+import regtest.scenarios.signer_offline as signer_offline
+from challenger.presign.ceremony.agreement import Messages
+from challenger.presign.ceremony.contribution import Contribution, Round
+from challenger.presign.ceremony.reception import receive
+from challenger.presign.settlement import LiveSigner, sign_settlement
+from regtest.ceremony import Table
+from regtest.crashes import MOST_LIVES, Died, Watch
+from regtest.eve import Eve
+from regtest.outcome import expect
+from taproot.keys import SecretKey
+from taproot.musig2 import SecretNonce, Session
+from taproot.presigned import Graph
+from taproot.tx import Transaction
+
+T = TypeVar("T")
+CALLS = ("public_nonces", "partial_signatures")
+
+
+class MortalSigner:
+    """Passes every call on to a signer who may die before it, or with an answer that never leaves."""
+
+    def __init__(self, signer: LiveSigner, watch: Watch) -> None:
+        self._signer, self._watch = signer, watch
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._signer, name)
+        return self._watched(name, found) if name in CALLS else found
+
+    def _watched(self, name: str, call: Callable[..., T]) -> Callable[..., T]:
+        def called(*given: Any) -> T:
+            with self._watch.acting(self._signer.name):
+                self._watch.reach("call before", name)
+                answer = call(*given)
+                self._watch.reach("call after", name)
+            return answer
+
+        return called
+
+
+def sign_mortally(watch: Watch, settlement: Graph, signers: Sequence[LiveSigner]) -> Transaction:
+    """`sign_settlement`, begun again whenever somebody died."""
+    for _ in range(MOST_LIVES):
+        try:
+            mortal: Any = [MortalSigner(s, watch) for s in signers]
+            return sign_settlement(settlement, mortal)
+        except Died as died:
+            watch.bury(died.party)
+            signers = [_restarted(s) if s.name == died.party else s for s in signers]
+    raise AssertionError("the signers do not come to an end")
+
+
+def _restarted(dead: LiveSigner) -> LiveSigner:
+    return LiveSigner(dead.name, dead._secret, dead.graph, dead._approve)
+
+
+def mortal_table(watch: Watch) -> Callable[[Eve, Path], Table]:
+    """A table at which each member is a process of his own."""
+
+    class MortalTable(Table):
+        """See `Table`."""
+
+        def __init__(self, eve: Eve, folder: Path) -> None:
+            names = eve.graph.contract.aggregate.parties
+            watch.homes.update({name: (folder / name,) for name in names})
+            super().__init__(eve, folder)
+
+        def make(self, round_: Round, names: Sequence[str]) -> list[Contribution]:
+            """See `Table.make`."""
+            return [c for n in names for c in watch.live(n, lambda n=n: super(MortalTable, self).make(round_, [n]))]  # type: ignore[misc]
+
+        def pass_on(self, files: Iterable[Contribution]) -> None:
+            """See `Table.pass_on`."""
+            for given in files:
+                for name, desk in self.desks.items():
+                    watch.live(name, lambda d=desk, g=given: receive(d, g.to_bytes()))  # type: ignore[misc]
+
+        def agree(self) -> None:
+            """See `Table.agree`."""
+            for name in self.desks:
+                watch.live(name, lambda name=name: self._agree(name))  # type: ignore[misc]
+
+        def _agree(self, name: str) -> None:
+            seat = self.seat(name)
+            seat.agree(Messages.of(seat.graphs()))
+
+    return MortalTable
+
+
+@contextlib.contextmanager
+def mortal_signers(watch: Watch) -> Iterator[None]:
+    """The scenarios' signers may die while the block runs."""
+
+    def leave(settlement: Graph, signers: Sequence[LiveSigner]) -> Transaction:
+        return sign_mortally(watch, settlement, signers)
+
+    places: list[tuple[Any, str, Any]] = [
+        (signer_offline, "Table", mortal_table(watch)), (cooperation, "sign_settlement", leave),
+        (cooperative_cancel, "sign_settlement", leave),
+    ]  # fmt: skip
+    kept = [getattr(module, name) for module, name, _ in places]
+    for module, name, mortal in places:
+        setattr(module, name, mortal)
+    try:
+        yield
+    finally:
+        for (module, name, _), before in zip(places, kept, strict=True):
+            setattr(module, name, before)
+
+
+@dataclass(slots=True)
+class Diary:
+    """Uses of secret nonces by public nonce: with which joined nonce, for which message."""
+
+    uses: dict[bytes, set[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(set))
+
+    def check(self) -> int:
+        """Raises VerificationFailed for a nonce of two uses; how many nonces signed."""
+        twice = [public.hex()[:16] for public, uses in self.uses.items() if len(uses) > 1]
+        expect(not twice, f"nonces {', '.join(twice)} were used twice")
+        return len(self.uses)
+
+
+@contextlib.contextmanager
+def noting_nonces() -> Iterator[Diary]:
+    """Every `Session.partial_sign` while the block runs."""
+    diary, begin, sign = Diary(), Session.__init__, Session.partial_sign
+    joined: dict[int, bytes] = {}
+
+    def remember(self: Session, keyagg: Any, aggregate_nonce: bytes, message: bytes) -> None:
+        begin(self, keyagg, aggregate_nonce, message)
+        joined[id(self)] = aggregate_nonce
+
+    def noted(self: Session, nonce: SecretNonce, secret: SecretKey) -> bytes:
+        diary.uses[nonce.public].add((joined[id(self)], self.message))
+        return sign(self, nonce, secret)
+
+    Session.__init__ = remember  # type: ignore[method-assign]
+    Session.partial_sign = noted  # type: ignore[method-assign]
+    try:
+        yield diary
+    finally:
+        Session.__init__ = begin  # type: ignore[method-assign]
+        Session.partial_sign = sign  # type: ignore[method-assign]
