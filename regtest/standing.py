@@ -59,6 +59,8 @@ def stop(folder: Path, forget: bool = False) -> Facts:
         shutil.rmtree(folder / "node", ignore_errors=True)
         for name in ("node.json", "lock"):
             (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it holds something else
+            folder.rmdir()
     else:
         _write(folder, facts | {"up": False})
     return {"backend": facts["backend"], "up": False, "kept": not forget}
