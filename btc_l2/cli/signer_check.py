@@ -117,7 +117,7 @@ def _rate_lines(graph: Graph, seen: Inspection) -> Iterator[str]:
 
     yield "the amounts pay for                      out of                     up to sat/vB"
     for row in calibrate(graph.contract.terms, graph.contract.cosigners.extra_keys):
-        low = "  below today's rate" if row.rate < seen.estimate else ""
+        low = "  below today's rate" if round(row.rate, 1) < seen.estimate else ""
         yield f"  {row.what:<39}{row.paid_by:<27}{row.rate:>7.1f}{low}"
 
 

@@ -55,7 +55,7 @@ def find_relay_doubt(terms: Terms, relay_rate: int) -> Iterator[str]:
     """Why terms do not fit a node's least fee rate (sat/kvB), if so."""
     least = ceil(relay_rate / SAT_PER_KVB)
     if terms.fee_rate < least:
-        yield f"the terms are made for {terms.fee_rate} sat/vB and the node relays nothing below {least}"
+        yield f"the terms are made for {terms.fee_rate} sat/vB and nodes relay nothing below {least}"
 
 
 def stand_in(policy: Registered) -> Party:

@@ -52,7 +52,7 @@ def test_a_kill_that_leaves_nothing_at_the_terms_rate_is_refused() -> None:
 def test_a_policy_is_measured_at_the_rate_that_nodes_are_said_to_take() -> None:
     policy = policy_of(3, 2)
     check_policy(policy)
-    with pytest.raises(Refused, match="made for 1 sat/vB and the node relays nothing below 2"):
+    with pytest.raises(Refused, match="made for 1 sat/vB and nodes relay nothing below 2"):
         check_policy(policy, 1_001)
 
 

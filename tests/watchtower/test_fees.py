@@ -145,7 +145,7 @@ def test_terms_that_the_node_would_not_relay_are_refused_at_set_up(make_scene: M
     scene = make_scene(confirmed=False)
     graph = scene.stage.bundle.graph
     check_relayable(graph, 1_000)
-    with pytest.raises(Refused, match=r"made for 1 sat/vB and the node relays nothing below 2.*sign again") as refused:
+    with pytest.raises(Refused, match=r"made for 1 sat/vB and nodes relay nothing below 2.*sign again") as refused:
         check_relayable(graph, 1_001)
     assert refused.value.exit_code == 6
 
