@@ -1,11 +1,12 @@
 """What all sign live over several outputs at once: a payout or cancel after a kickoff, the move to another graph.
 
-`challenger.presign.cooperative` spends deposit or vault alone. Once the operator has kicked off that is not enough:
-with the kill token still on chain every kill goes on, and takes his stake for a claim that all have agreed to. So a
-settlement takes the token (`asset`) along, and what else of the claim is unspent.
+Once the operator has kicked off it is not enough to spend the vault: with the kill token still on chain every kill goes
+on, and takes his stake for a claim that all have agreed to. So a settlement takes the token (`asset`) along, and what
+else of the claim is unspent.
 
 A settlement is a graph of one transaction. The signing ceremony, its policy and its complaints are those of the graph
-of a deposit (`challenger.presign.session`); every signer's `approve` sees the transaction before he makes a nonce.
+of a deposit (`challenger.presign.session`); every signer's `approve` sees the transaction before he makes a nonce. That
+is for cosigners in one process; those on machines of their own sign by files (`challenger.presign.ceremony.settling`).
 """
 
 from __future__ import annotations
@@ -96,8 +97,13 @@ class LiveSigner(Signer):
 
 
 def sign_settlement(settlement: Graph, participants: Sequence[Participant]) -> Transaction:
-    """Both rounds of signing; the finished transaction. Raises as `run_ceremony`; nothing is signed then."""
-    (name,) = settlement.transactions
+    """Both rounds of signing; the finished transaction.
+
+    Raises InvalidInput unless all cosigners are there in their order, else as `run_ceremony`; nothing is signed then.
+    """
+    (name,), names = settlement.transactions, settlement.contract.cosigners.names
+    if tuple(p.name for p in participants) != tuple(names):
+        raise InvalidInput(f"a settlement is signed by {', '.join(names)}; give all of them in this order")
     signatures = run_ceremony(settlement, participants)
     return settlement.assemble(name, signatures)
 

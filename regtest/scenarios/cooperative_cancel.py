@@ -5,12 +5,13 @@ First Bob refuses: nothing happens, the vault stays. Then he is convinced, and o
 
 from __future__ import annotations
 
-from challenger.presign.cooperative import Exit, sign_exit
+from challenger.presign.settlement import sign_settlement
 from regtest.cooperation import exit_together, plan, signers_of
 from regtest.network import Network, small_plot
 from regtest.outcome import Outcome, conclude_early, expect
 from regtest.party import DEPOSITOR
 from taproot.errors import Refused
+from taproot.tx import Transaction
 
 
 def play(network: Network) -> Outcome:
@@ -19,7 +20,7 @@ def play(network: Network) -> Outcome:
     stage.confirm_vault()
     asked = plan(stage, "vault", DEPOSITOR)
     try:
-        sign_exit(stage.bundle.graph, asked, signers_of(stage, asked, {"bob": refuse}))
+        sign_settlement(asked, signers_of(stage, asked, DEPOSITOR, {"bob": refuse}))
         answer = ""
     except Refused as error:
         answer = str(error)
@@ -35,6 +36,6 @@ def play(network: Network) -> Outcome:
     return outcome
 
 
-def refuse(_asked: Exit) -> None:
+def refuse(_tx: Transaction) -> None:
     """A signer who has not looked at L2 yet."""
     raise Refused("bob sees no reason for this exit yet; show him the L2 state")

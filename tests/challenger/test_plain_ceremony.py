@@ -8,26 +8,32 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from btclib_wallet.psbt import Psbt as OtherPsbt
+from btclib_wallet.psbt import sign as other_sign
 
 from challenger.presign.bundle import Bundle
-from challenger.presign.ceremony.card import make_card, read_card
+from challenger.presign.ceremony.card import declare_plain, declared_plain, make_card, read_card
 from challenger.presign.ceremony.contribution import Round, pack
+from challenger.presign.ceremony.elsewhere import read_signed, to_sign
 from challenger.presign.ceremony.evidence import verify_evidence
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.result import make_bundles
 from challenger.presign.ceremony.store import EVIDENCE
-from challenger.presign.cooperative import ExitSigner, plan_exit, sign_exit
 from challenger.presign.session import run_ceremony
 from challenger.presign.settlement import approve_payment, plan_exit_of_all, sign_together
 from challenger.presign.signer import Signer
 from taproot.connectors.output import payout_script
-from taproot.errors import InvalidInput, Misbehaviour, Refused, VerificationFailed
-from taproot.keys import sign_schnorr
+from taproot.errors import InvalidInput, Misbehaviour, Refused, Unavailable, VerificationFailed
+from taproot.keys import SecretKey, sign_schnorr
 from taproot.presigned import Request
+from taproot.psbt import Psbt
+from taproot.psbt_graph import make_psbt
+from taproot.sighash import SighashType
 from taproot.terms import Terms
 from taproot.units import Sats
 from tests.challenger.signers import NAMES, TOY, Table, changed, keys_of, of, policy_of
 from tests.challenger.test_presign import own_keys
+from tests.taproot.test_psbt_graph import OneKey
 from tests.taproot.toy import (
     PLAIN_SECRETS,
     SECRETS,
@@ -123,12 +129,11 @@ def test_the_secret_of_a_plain_signer_is_that_of_his_second_key() -> None:
 
 @pytest.mark.parametrize("plain", [ONE, COSIGNERS])
 def test_plain_signers_take_part_in_what_is_signed_live(plain: Sequence[str]) -> None:
-    """A cooperative exit, and a settlement of several outputs; who refuses has signed nothing."""
+    """A settlement of one output, and of several; who refuses has signed nothing."""
     graph, secrets = bundle(plain).graph, cosigning_secrets(plain)
     script = payout_script(graph.contract, "operator")
-    asked = plan_exit(graph, "vault", "operator", script, 2)
-    names = graph.contract.cosigners.names
-    tx = sign_exit(graph, asked, [ExitSigner(n, secrets[n], graph, lambda _: None) for n in names])
+    alone = plan_exit_of_all(graph, "payout", ("vault",), script, 2)
+    tx = sign_together(alone, secrets, approve_payment(script, 1))
     assert len(tx.inputs[0].witness) == len(graph.contract.cosigners.keys) + 2
     settlement = plan_exit_of_all(graph, "payout", ("vault", "asset"), script, 2)
     done = sign_together(settlement, secrets, approve_payment(script, 1))
@@ -140,11 +145,15 @@ def test_plain_signers_take_part_in_what_is_signed_live(plain: Sequence[str]) ->
 # ---- cards and policies ---------------------------------------------------------------------------------------------
 
 
-def test_a_card_of_a_plain_signer_is_signed_by_his_second_key_too() -> None:
-    card = make_card("alice", keys_of("alice"), plain=True)
+def test_a_card_of_a_plain_signer_names_his_second_key(tmp_path: Path) -> None:
+    assert declared_plain(tmp_path) is None
+    declare_plain(tmp_path, keys_of("alice").plain.x_only)
+    card = make_card("alice", keys_of("alice"), declared_plain(tmp_path))
     member = read_card(card)
     assert member.party.plain_key == keys_of("alice").plain.x_only
     assert read_card(make_card("alice", keys_of("alice"))).party.plain_key is None
+    with pytest.raises(Refused, match="another content"):
+        declare_plain(tmp_path, keys_of("bob").plain.x_only)
     with pytest.raises(VerificationFailed, match="not signed by its own keys"):
         read_card(card.replace(member.party.cosigning_key.hex().encode(), keys_of("bob").plain.x_only.hex().encode()))
 
@@ -227,9 +236,53 @@ def test_a_plain_signer_sends_the_same_file_again_after_a_restored_folder(tmp_pa
     assert of(table.seat("carol").sign(), Round.PARTIALS, "carol").to_bytes() == sent.to_bytes()
 
 
-def test_another_keystore_than_that_of_the_registered_plain_key_is_refused(tmp_path: Path) -> None:
+# ---- a key elsewhere ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_key_that_is_not_in_the_keystore_signs_psbts_and_its_signatures_are_taken(
+    tmp_path: Path, version: int
+) -> None:
+    """carol's key is in other software (btclib), which is handed PSBTs of each stage and nothing else."""
+    table, elsewhere = Table(tmp_path, 3, 2, plain=("carol",)), keys_of("carol").plain
+    table.desks["carol"] = replace(table.desks["carol"], keys=replace(keys_of("carol"), plain=keys_of("dave").plain))
+    table.open()
+    table.round()
+    stages = []
+    while pending := table.seat("carol").pending():
+        with pytest.raises(Unavailable, match=f"{len(pending)} signatures of your key .* are missing"):
+            table.sign("carol")
+        graphs = table.seat("carol").graphs()
+        out = to_sign(graphs, pending, version)
+        stages.append(sorted(out))
+        back = [sign_by_btclib(psbt, elsewhere) for psbt in out.values()]
+        signed = read_signed(back, graphs, "carol")
+        assert set(signed) == set(pending)
+        table.desks["carol"] = replace(table.desks["carol"], elsewhere=signed)
+        table.round()
+        table.desks["carol"] = replace(table.desks["carol"], elsewhere={})
+    assert stages[-1] == ["alice.confirm.psbt"] and len(stages) == 2 and "alice.confirm.psbt" not in stages[0]
+    assert len({tuple(table.seat(name).signatures().items()) for name in table.desks}) == 1
+
+
+def sign_by_btclib(psbt: Psbt, secret: SecretKey) -> Psbt:
+    theirs = OtherPsbt.parse(psbt.to_bytes())
+    back, _ = other_sign(theirs, OneKey(secret), allowed_sig_hash_types={SighashType.SINGLE})
+    return Psbt.from_bytes(back.serialize())
+
+
+def test_signatures_of_another_key_or_transaction_are_not_taken(tmp_path: Path) -> None:
     table = Table(tmp_path, 2, plain=("bob",))
-    desk = table.desk("bob")
-    desk.check()
-    with pytest.raises(Refused, match="other keys in the name of bob"):
-        replace(desk, keys=replace(desk.keys, plain=keys_of("alice").plain)).check()
+    table.desks["bob"] = replace(table.desks["bob"], keys=replace(keys_of("bob"), plain=keys_of("dave").plain))
+    table.open()
+    table.round()
+    seat = table.seat("bob")
+    pending, graphs = seat.pending(), seat.graphs()
+    unsigned = to_sign(graphs, pending)
+    assert read_signed(unsigned.values(), graphs, "bob") == {}
+    with pytest.raises(InvalidInput, match="which is none of what is signed here"):
+        read_signed([make_psbt(bundle(()).graph, "confirm")], graphs, "bob")
+    wrong = {message: sign_schnorr(keys_of("dave").plain, message) for message in pending}
+    table.desks["bob"] = replace(table.desks["bob"], elsewhere=wrong)
+    with pytest.raises(VerificationFailed, match="a signature is not of your key"):
+        table.sign("bob")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
-from challenger.presign.cooperative import Exit, ExitSigner, pays_only, plan_exit, sign_exit
+from challenger.presign.settlement import plan_exit_of_all, sign_settlement
 from regtest.books import Account, Books
+from regtest.cooperation import plan, signers_of
 from regtest.html import render_report
 from regtest.network import Network, open_network, small_plot
 from regtest.outcome import Outcome, expect
@@ -22,6 +22,7 @@ from regtest.scenarios import NAMES, find_scenario, story_of
 from regtest.story import Stage
 from regtest.workshop import Workshop
 from taproot.errors import InvalidInput, Refused, VerificationFailed
+from taproot.tx import Transaction
 
 FOLDER = Path(__file__).resolve().parents[2] / "regtest" / "scenarios"
 
@@ -87,67 +88,48 @@ def test_a_broken_promise_ends_a_scenario() -> None:
         expect(False, "nobody was paid")
 
 
-# ---- cooperative exits ---------------------------------------------------------------------------------------
+# ---- settlements ---------------------------------------------------------------------------------------------
 
 
-def signers(stage: Stage, approve: Any = lambda _: None) -> list[ExitSigner]:
-    keys, graph = stage.cast.keys(), stage.bundle.graph
-    return [ExitSigner(name, keys[name], graph, approve) for name in graph.contract.aggregate.parties]
+def test_a_settlement_signed_by_all_is_taken_by_the_chain(stage: Stage) -> None:
+    settlement = plan(stage, "vault", "olga")
+    stage.chain.check(sign_settlement(settlement, signers_of(stage, settlement, "olga")))
 
 
-def plan(stage: Stage, source: str = "vault", party: str = "olga") -> Exit:
-    return plan_exit(stage.bundle.graph, source, party, stage.wallets[party].script_pubkey, 1)
-
-
-def test_an_exit_signed_by_all_is_taken_by_the_chain(stage: Stage) -> None:
-    tx = sign_exit(stage.bundle.graph, plan(stage), signers(stage))
-    stage.chain.check(tx)
-
-
-def test_an_exit_is_not_signed_if_one_refuses(stage: Stage) -> None:
-    def refuse(_asked: Exit) -> None:
+def test_a_settlement_is_not_signed_if_one_refuses(stage: Stage) -> None:
+    def refuse(_tx: Transaction) -> None:
         raise Refused("no reason")
 
-    those = signers(stage)
-    those[1] = signers(stage, refuse)[1]
+    settlement = plan(stage, "vault", "olga")
     with pytest.raises(Refused, match="no reason"):
-        sign_exit(stage.bundle.graph, plan(stage), those)
+        sign_settlement(settlement, signers_of(stage, settlement, "olga", {"bob": refuse}))
 
 
-def test_an_exit_needs_all_in_their_order(stage: Stage) -> None:
-    for those in (signers(stage)[:-1], signers(stage)[::-1]):
+def test_a_settlement_needs_all_in_their_order(stage: Stage) -> None:
+    settlement = plan(stage, "vault", "olga")
+    those = signers_of(stage, settlement, "olga")
+    for some in (those[:-1], those[::-1]):
         with pytest.raises(InvalidInput, match="in this order"):
-            sign_exit(stage.bundle.graph, plan(stage), those)
+            sign_settlement(settlement, some)
 
 
-def test_a_signer_signs_only_what_he_sees(stage: Stage) -> None:
-    signer, asked = signers(stage)[0], plan(stage)
-    with pytest.raises(Refused, match="message"):
-        signer.public_nonce(replace(asked, tx=plan(stage, party="dora").tx))
-    with pytest.raises(Refused, match="alone"):
-        signer.public_nonce(replace(asked, tx=plan(stage, "deposit").tx))
-    with pytest.raises(InvalidInput, match="not 'asset'"):
-        plan(stage, "asset")
+def test_a_signer_looks_at_payee_and_fee(stage: Stage) -> None:
+    settlement = plan(stage, "vault", "dora")
+    with pytest.raises(Refused, match="does not pay the agreed party alone"):
+        sign_settlement(settlement, signers_of(stage, settlement, "olga"))
+    dear = plan_exit_of_all(stage.bundle.graph, "exit.vault", ("vault",), stage.wallets["olga"].script_pubkey, 500)
+    with pytest.raises(Refused, match="at lower fees"):
+        sign_settlement(dear, signers_of(stage, dear, "olga"))
 
 
-def test_a_nonce_of_an_exit_signs_once(stage: Stage) -> None:
-    from taproot.musig2 import aggregate_nonces
-
-    asked, those = plan(stage), signers(stage)
-    joined = aggregate_nonces([s.public_nonce(asked) for s in those])
-    those[0].partial_signature(asked, joined)
+def test_a_nonce_of_a_settlement_signs_once(stage: Stage) -> None:
+    settlement = plan(stage, "vault", "olga")
+    requests, those = settlement.requests(), signers_of(stage, settlement, "olga")
+    given = {s.name: s.public_nonces(requests)[0] for s in those}
+    joined = settlement.contract.cosigners.join_nonces(given)
+    those[0].partial_signatures(requests, [joined])
     with pytest.raises(Refused, match="no unused nonce"):
-        those[0].partial_signature(asked, joined)
-
-
-def test_an_approval_looks_at_payee_and_fee(stage: Stage) -> None:
-    asked, graph = plan(stage), stage.bundle.graph
-    script, value = stage.wallets["olga"].script_pubkey, graph.outputs["vault"].value
-    pays_only(asked, script, 1_000, value)
-    with pytest.raises(Refused, match="alone"):
-        pays_only(asked, stage.wallets["dora"].script_pubkey, 1_000, value)
-    with pytest.raises(Refused, match="costs"):
-        pays_only(asked, script, 10, value)
+        those[0].partial_signatures(requests, [joined])
 
 
 # ---- the report ----------------------------------------------------------------------------------------------
