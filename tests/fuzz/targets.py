@@ -20,13 +20,17 @@ from btc_l2.chain.rpc import RpcChain
 from btc_l2.cli.evidence import read_evidence
 from btc_l2.guests import _parse_manifest
 from challenger.presign.bundle import Bundle
-from challenger.presign.ceremony.agreement import Plan, propose
+from challenger.presign.ceremony.accord import Accord, Settles, Wanted, propose_settlement
+from challenger.presign.ceremony.agreement import Origin, Plan, propose
 from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.evidence import verify_evidence
 from challenger.presign.ceremony.registered import Registered
+from challenger.presign.ceremony.settled import Settled, Spent
+from challenger.presign.ceremony.sighting import ABSENT, SETTLED, UNSPENT, Sighting
 from challenger.presign.coordinator.proof import prove_two_logs, verify_proof
 from challenger.presign.coordinator.server import read_path
 from challenger.presign.coordinator.wire import Envelope, Head, Page, Request, log_path
+from challenger.presign.refresh import nobody_at
 from taproot.connectors.turn import GameScripts
 from taproot.errors import BtcL2Error, InvalidInput
 from taproot.psbt import Psbt
@@ -83,7 +87,15 @@ def contribution(data: bytes) -> None:
     assert Contribution.from_bytes(read.to_bytes()).digest == read.digest
     if read.round is Round.PROPOSE:
         Plan.of(read)
+    if read.round is Round.SETTLE:
+        assert Accord.of(read).wanted.to_json().items() <= read.body.items()
     read.verify(keys_of("alice").identity.x_only)
+
+
+def settlement(data: bytes) -> None:
+    read = Settled.from_bytes(data)
+    assert Settled.from_bytes(json.dumps(read.to_json()).encode()) == read
+    read.check()
 
 
 def policy(data: bytes) -> None:
@@ -140,6 +152,12 @@ def rpc(data: bytes) -> None:
                 continue
 
 
+@cache
+def _transaction() -> Transaction:
+    graph = make_proposal().build_graph(build_toy_games)
+    return graph.transactions["take1"].tx.with_witness(0, [b"a" * 64, b"\x51", b"\xc0" * 33])
+
+
 class _Node:
     """Says it is on regtest, then whatever it was given, in turns, some hundred times."""
 
@@ -181,22 +199,33 @@ def manifest(data: bytes) -> None:
 # ---- seeds -----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _transaction() -> Transaction:
-    graph = make_proposal().build_graph(build_toy_games)
-    return graph.transactions["take1"].tx.with_witness(0, [b"a" * 64, b"\x51", b"\xc0" * 33])
-
-
 def _psbts() -> list[bytes]:
     graph = make_proposal().build_graph(build_toy_games)
     made = [make_psbt(graph, name, version) for name in ("confirm", "take1") for version in (0, 2)]
     return [filled(0).to_bytes(), filled(2).to_bytes(), *(p.to_bytes() for p in made)]
 
 
-def _contribution() -> bytes:
-    keys, policy_, deposit = keys_of("alice"), policy_of(3), OutPoint(bytes(32), 0)
-    body = propose(policy_, DEPOSITOR, deposit, DEADLINE, "00" * 16)
-    return Contribution.make(keys.identity, "alice", Round.PROPOSE, 0, policy_.digest(), body).to_bytes()
+def _contribution(round_: Round = Round.PROPOSE, body: Mapping[str, Any] | None = None) -> bytes:
+    keys, policy_ = keys_of("alice"), policy_of(3)
+    body = body or propose(policy_, DEPOSITOR, _POINT, DEADLINE, "00" * 16)
+    return Contribution.make(keys.identity, "alice", round_, 0, policy_.digest(), body).to_bytes()
+
+
+def _contributions() -> list[bytes]:
+    """Proposals of all kinds."""
+    graph, policy_ = make_proposal().build_graph(build_toy_games), policy_of(3)
+    seen = Sighting(7, dict.fromkeys(SETTLED, ABSENT) | {"vault": UNSPENT})
+    wanted = Wanted(Settles.PAYOUT, _POINT, bytes(32), "alice", seen, fee_rate=2)
+    origin = Origin(_POINT, bytes(32), "alice", seen, policy_.terms.deposit)
+    renewed = propose(policy_, nobody_at(_POINT), _POINT, DEADLINE, "00" * 16, origin)
+    settled = propose_settlement(policy_, wanted, wanted.build(graph), DEADLINE, "00" * 16)
+    return [_contribution(), _contribution(body=renewed), _contribution(Round.SETTLE, settled)]
+
+
+def _settlement() -> bytes:
+    tx = _transaction()
+    spent = tuple(Spent("vault", i.prevout, tx.outputs[0]) for i in tx.inputs)
+    return json.dumps(Settled(Settles.PAYOUT, _POINT, "alice", bytes(32), "regtest", spent, tx).to_json()).encode()
 
 
 def _envelopes() -> list[bytes]:
@@ -251,7 +280,8 @@ TARGETS = {
     "block": Target(block, lambda: [bytes(80) + b"\x01" + _transaction().serialize()]),
     "psbt": Target(psbt, _psbts),
     "bundle": Target(bundle, lambda: [presign_toy().to_bytes()[:-32]]),
-    "contribution": Target(contribution, lambda: [_contribution()]),
+    "contribution": Target(contribution, _contributions),
+    "settlement": Target(settlement, lambda: [_settlement()]),
     "policy": Target(policy, lambda: [json.dumps(policy_of(3).to_json()).encode()]),
     "ceremony-evidence": Target(ceremony_evidence, lambda: [_ceremony_evidence()]),
     "mail": Target(mail, lambda: [_page()]),
