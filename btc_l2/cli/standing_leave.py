@@ -13,13 +13,13 @@ import typer
 from btc_l2.cli.bridge_options import ChainFolder, Cookie, FeeRate, Network, Node, To
 from btc_l2.cli.output import print_document
 from btc_l2.cli.signer_options import AsJson, Home, PassphraseFd, PassphraseFile
-from btc_l2.cli.standing_bundles import Bundles, find_places, label_of, read_skeletons
+from btc_l2.cli.standing_bundles import BundlesIfAny, InCeremony, choose
 from taproot.errors import Unavailable
 
 if TYPE_CHECKING:
+    from btc_l2.cli.standing_bundles import Source
     from challenger.agents.leaving import Held
     from challenger.keystore import KeySet
-    from challenger.presign.bundle import Bundle
     from taproot.tx import Transaction
 
 Output = Annotated[
@@ -29,7 +29,7 @@ Broadcast = Annotated[bool, typer.Option("--broadcast", help="Send it; else it i
 
 
 def leave(
-    output: Output, bundles: Bundles,
+    output: Output, bundles: BundlesIfAny = None, ceremony: InCeremony = None,
     during_claim: Annotated[bool, typer.Option("--during-claim", help="Though it answers for an open claim.")] = False,
     broadcast: Broadcast = False, fee_rate: FeeRate = None, home: Home = None,
     passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None, node: Node = None,
@@ -37,19 +37,20 @@ def leave(
 ) -> None:  # fmt: skip
     """Announce that a stake or bond leaves; it is free `exit_delay` blocks later. The fee wallet pays."""
     from btc_l2.cli.bridge_home import open_chain
+    from btc_l2.cli.signer_desk import home_of
     from challenger.agents.leaving import check_leave, make_leave
     from challenger.agents.wallet import Wallet
     from taproot.address import encode_address
 
-    held, keys = _find(output, bundles, home, passphrase_file, passphrase_fd)
+    source = choose(bundles, ceremony, home_of(home))
+    held, keys = _find(source, output, home, passphrase_file, passphrase_fd)
     with open_chain(node, cookie, network, chain) as opened:
         check_leave(opened, held, during_claim)
         wallet = Wallet(opened, keys.key)
         address = encode_address(wallet.script_pubkey, held.graph.contract.terms.network)
+        signatures = source.signatures(held.graphs)
         try:
-            package = make_leave(
-                held, _whole(held, bundles), keys.key, wallet, fee_rate or opened.estimate_fee()
-            )
+            package = make_leave(held, signatures, keys.key, wallet, fee_rate or opened.estimate_fee())
         except Unavailable as error:
             raise Unavailable(f"{error}; its address is {address}") from error
         if broadcast:
@@ -59,18 +60,19 @@ def leave(
 
 
 def take_home(
-    output: Output, bundles: Bundles, to: To = None, broadcast: Broadcast = False, fee_rate: FeeRate = None,
-    home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
-    node: Node = None, cookie: Cookie = None, network: Network = "regtest", chain: ChainFolder = None,
+    output: Output, bundles: BundlesIfAny = None, ceremony: InCeremony = None, to: To = None,
+    broadcast: Broadcast = False, fee_rate: FeeRate = None, home: Home = None,
+    passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None, node: Node = None, cookie: Cookie = None, network: Network = "regtest", chain: ChainFolder = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Take a stake or bond home that has left long enough ago; it pays its own fee."""
     from btc_l2.cli.bridge_home import open_chain
+    from btc_l2.cli.signer_desk import home_of
     from challenger.agents.leaving import check_exit, make_exit
     from taproot.address import decode_address
     from taproot.connectors.output import payout_script
 
-    held, keys = _find(output, bundles, home, passphrase_file, passphrase_fd)
+    held, keys = _find(choose(bundles, ceremony, home_of(home)), output, home, passphrase_file, passphrase_fd)
     contract = held.graph.contract
     script_pubkey = decode_address(to, contract.terms.network) if to else payout_script(contract, held.owner)
     with open_chain(node, cookie, network, chain) as opened:
@@ -83,28 +85,16 @@ def take_home(
 
 
 def _find(
-    output: str, bundles: list[Path], home: Path | None, passphrase_file: Path | None, passphrase_fd: int | None
+    source: Source, output: str, home: Path | None, passphrase_file: Path | None, passphrase_fd: int | None
 ) -> tuple[Held, KeySet]:
     """What is meant, and the keys of its owner."""
     from btc_l2.cli.signer_desk import home_of, open_keys, read_passphrase
     from challenger.agents.leaving import find_held
 
     name, keys = open_keys(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
-    held = find_held(read_skeletons(bundles), name, output)
+    held = find_held(source.graphs(), name, output)
     held.check_key(keys.key)
     return held, keys
-
-
-def _whole(held: Held, bundles: list[Path]) -> Bundle:
-    """A bundle that names the output, every signature checked."""
-    from btc_l2.cli.signer_desk import CRAFT
-    from challenger.presign.bundle import read_proposal
-
-    for place in find_places(bundles):
-        proposal = read_proposal(place.path)
-        if label_of(proposal.funding.deposit, proposal.parties.operator.name) in held.graphs:
-            return place.load(CRAFT.build_games)
-    raise AssertionError("what is held was found in one of these bundles")
 
 
 def _told(held: Held, package: list[Transaction], sent: bool) -> dict[str, Any]:

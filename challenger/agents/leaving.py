@@ -14,11 +14,10 @@ from functools import partial
 from btc_l2.chain.kernel import find_bad_input
 from btc_l2.chain.protocol import Chain
 from challenger.agents.wallet import Wallet
-from challenger.presign.bundle import Bundle
 from taproot.connectors.stake import bond_name, leaving_name, stake_name
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.keys import SecretKey, sign_schnorr
-from taproot.presigned import Graph
+from taproot.presigned import Graph, Signatures
 from taproot.tx import OutPoint, Transaction, TxOut
 
 
@@ -116,14 +115,16 @@ def free_at(held: Held, left: int) -> int:
     return left + held.graph.contract.terms.exit_delay
 
 
-def make_leave(held: Held, bundle: Bundle, secret: SecretKey, wallet: Wallet, fee_rate: int) -> list[Transaction]:
-    """`leave` and the child that pays for both (sat/vB), judged by libbitcoinkernel.
+def make_leave(
+    held: Held, signatures: Signatures, secret: SecretKey, wallet: Wallet, fee_rate: int
+) -> list[Transaction]:
+    """`leave` and the child that pays for both (sat/vB), judged by libbitcoinkernel; `signatures` of a graph of `held`.
 
     Raises Unavailable if the fee wallet cannot pay, VerificationFailed if the judge says no.
     """
-    planned = bundle.graph.planned(f"leave.{held.name}")
+    planned = held.graph.planned(f"leave.{held.name}")
     sign = {held.owner: partial(sign_schnorr, secret)}
-    leave = bundle.graph.assemble(planned.name, bundle.signatures, sign)
+    leave = held.graph.assemble(planned.name, signatures, sign)
     _judge(leave, list(planned.prevouts), planned.name)
     child = wallet.fee_child(leave, fee_rate)
     _judge(child, [_spent(wallet.chain, leave, i.prevout) for i in child.inputs], "the child that pays for it")

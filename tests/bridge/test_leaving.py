@@ -43,7 +43,7 @@ def held(bridge: Bridge, owner: str, which: str) -> Held:
 def leave(bridge: Bridge, owner: str, which: str) -> None:
     wallet = Wallet(bridge.chain, SECRETS[owner])
     give_coins(bridge.chain, wallet.script_pubkey, [50_000])
-    package = make_leave(held(bridge, owner, which), bridge.bundle, SECRETS[owner], wallet, 3)
+    package = make_leave(held(bridge, owner, which), bridge.bundle.signatures, SECRETS[owner], wallet, 3)
     bridge.chain.broadcast(package)
     bridge.chain.mine()
 
@@ -169,5 +169,5 @@ def test_two_outputs_of_one_name_have_to_be_told_apart(bridge: Bridge) -> None:
 def test_an_empty_fee_wallet_is_said_before_anything_is_sent(bridge: Bridge) -> None:
     own, wallet = held(bridge, "alice", "bond.alice"), Wallet(bridge.chain, SECRETS["alice"])
     with pytest.raises(Unavailable, match="fee wallet has no confirmed coins"):
-        make_leave(own, bridge.bundle, SECRETS["alice"], wallet, 1)
+        make_leave(own, bridge.bundle.signatures, SECRETS["alice"], wallet, 1)
     assert play(bridge.bundle, "leave.bond.alice").txid == bridge.bundle.graph.planned("leave.bond.alice").tx.txid

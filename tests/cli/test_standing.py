@@ -30,6 +30,11 @@ def three(registered: PaidGroup, tmp_path: Path) -> PaidGroup:
 
 
 @pytest.fixture
+def registered_pair(tmp_path: Path) -> PaidGroup:
+    return PaidGroup(call, tmp_path, ("olga", "alice")).set_up()
+
+
+@pytest.fixture
 def pair(combined: PaidGroup, tmp_path: Path) -> PaidGroup:
     copied = Path(shutil.copytree(combined.folder, tmp_path / "copy"))
     return PaidGroup(call, copied, ("olga", "alice"), paid=combined.paid)
@@ -140,6 +145,30 @@ def test_a_stake_and_a_bond_come_home_and_the_status_follows(
     pair.mine(1)
     after = standing(pair, "status", "--json").json()
     assert {p["name"]: p["state"] for p in after["positions"]}[output] == "gone"
+
+
+def test_an_owner_leaves_from_a_ceremony_that_broke_off_after_its_first_stage(
+    registered_pair: PaidGroup, tmp_path: Path
+) -> None:
+    """He has paid in, all have signed but `confirm`, and nobody signs any more: no hostage."""
+    group = registered_pair
+    group.pay().until_agreed()
+    given = ("standing", "leave", "bond.alice", "--ceremony", "", "--home", group.home("alice"), "--chain",
+             group.folder / "chain", "--passphrase-file", group.folder / "passphrase")  # fmt: skip
+    early = group.call(*given)
+    assert early.code == 3 and "the first stage is not signed" in early.stderr
+    for _ in range(2):
+        group.sign_all()
+        group.share()
+    group.ok("alice", "sign", "--out", tmp_path / "kept back")
+    pay_fees(group, "alice")
+    left = group.call(*given, "--broadcast", "--json")
+    assert left.code == 0, left.stderr
+    group.mine(400)
+    home = group.call(given[0], "exit", *given[2:], "--broadcast", "--json")
+    assert home.code == 0 and home.json()["pays"] == 10_000_000 - 240 - home.json()["vbytes"]
+    both = group.call(*given, "--bundles", group.folder)
+    assert both.code == 2 and "one of them" in both.stderr
 
 
 def test_nobody_leaves_with_what_is_not_his(pair: PaidGroup) -> None:

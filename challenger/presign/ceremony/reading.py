@@ -6,12 +6,14 @@ by the digest. So a machine with a node needs no keystore to look at what others
 
 from __future__ import annotations
 
-from challenger.presign.ceremony.agreement import Craft, Plan, check_keys, make_proposals
+from collections.abc import Mapping
+
+from challenger.presign.ceremony.agreement import Craft, Messages, Plan, check_keys, make_proposals
 from challenger.presign.ceremony.contribution import Contribution, Round
-from challenger.presign.ceremony.store import Files
+from challenger.presign.ceremony.store import SIGNATURES, Files
 from challenger.presign.vetting import vetted
 from taproot.errors import InvalidInput, Unavailable
-from taproot.presigned import Graph
+from taproot.presigned import Graph, Signatures
 
 
 def read_graphs(files: Files, craft: Craft) -> tuple[Plan, dict[str, Graph]]:
@@ -33,6 +35,23 @@ def read_graphs(files: Files, craft: Craft) -> tuple[Plan, dict[str, Graph]]:
         check_keys(plan, craft, given)
     made = {op: vetted(p.build_graph(craft.build_games)) for op, p in make_proposals(plan, keys).items()}
     return plan, made
+
+
+def first_signatures(files: Files, graphs: Mapping[str, Graph]) -> dict[str, Signatures]:
+    """What all have signed before `confirm`, by operator: good for `leave` even if nothing more is ever signed.
+
+    Raises Unavailable as long as the first stage is not complete here.
+    """
+    content = files.read(SIGNATURES)
+    if content is None:
+        raise Unavailable(f"the first stage is not signed in {files.folder}; import all partials, run `signer sign`")
+    signed = Messages.of(graphs).rest
+    size = next(iter(graphs.values())).contract.cosigners.signature_bytes
+    by_message = {message: content[k * size : (k + 1) * size] for k, message in enumerate(signed)}
+    return {
+        operator: {r.key: by_message[r.message] for r in graph.requests() if r.message in by_message}
+        for operator, graph in graphs.items()
+    }
 
 
 def _check_signed(plan: Plan, given: Contribution) -> None:
