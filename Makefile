@@ -9,7 +9,7 @@ COMPILED := $(wildcard btc_l2/zkvm/kernel/*.py) $(addprefix btc_l2/zkvm/,hashing
 RESOLVE = $(UV) pip compile -q --universal --prerelease if-necessary --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: setup demo test test-long check model docs lock bench bitcoind bitcoind-core containers matrix scenarios oracles guests guests-check fuzz clean
+.PHONY: setup demo test test-long check model docs lock bench bitcoind bitcoind-core containers matrix crashes scenarios oracles guests guests-check fuzz clean
 setup: $(WARM)
 	@:
 
@@ -87,6 +87,10 @@ matrix: setup
 # Every scenario on libbitcoinkernel, Knots, Core and a node in a container (docs/regtest.md); the table is out/scenarios.txt.
 scenarios: setup
 	@$(BIN)/python -m regtest.comparison
+
+# Every party dies at points of every story (docs/spec/crashes.md), an hour; the table is out/crashes.txt.
+crashes: setup
+	@$(BIN)/python -m tests.regtest.crash_matrix
 
 # Parsers of foreign bytes under libFuzzer, SECONDS in all, in bounded memory (tests/fuzz, docs/security.md).
 SECONDS ?= 900

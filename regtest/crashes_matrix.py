@@ -124,7 +124,8 @@ def play(combination: Combination, dry: Dry) -> Row:
 
 
 def _compare(combination: Combination, watch: Watch, dry: Dry, ending: Ending) -> None:
-    expect(len(watch.died) == len(combination.deaths), "a point was not reached")
+    """The first death was where it was planned; a second one may come too late."""
+    expect(bool(watch.died), "the point was not reached")
     first = combination.deaths[0]
     planned = [point for point in dry.points if point.party == first.party][first.at]
     expect(watch.died[0] == planned, f"another point than {planned} was there")

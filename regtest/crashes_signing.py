@@ -1,8 +1,8 @@
-"""Signers of scenarios who may die: those of a ceremony by files in their visits, those of an exit with their nonces.
+"""Signers of scenarios who may die: those of a ceremony by files, and those who sign live, with nonces in memory.
 
-An exit is signed live, by signers who keep their nonces in memory: a call to one has a point before and one after. What
-was begun is given up by all and begun again with fresh nonces; whoever did not die is the same object as before, with
-whatever it still has. Every use of a secret nonce is noted, also of one whose signature never left.
+A settlement is signed live: a call to a signer has a point before and one after. What was begun is given up by all and
+begun again with fresh nonces; whoever did not die is the same object as before, with whatever it still has. Every use
+of a secret nonce is noted, also of one whose signature never left.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from taproot.presigned import Graph
 from taproot.tx import Transaction
 
 T = TypeVar("T")
-CALLS = ("public_nonces", "partial_signatures")
+CALLS = ("digest", "public_nonces", "partial_signatures", "see_signatures")
 
 
 class MortalSigner:
@@ -78,13 +78,13 @@ def mortal_table(watch: Watch) -> Callable[[Eve, Path], Table]:
         """See `Table`."""
 
         def __init__(self, eve: Eve, folder: Path) -> None:
-            names = eve.graph.contract.aggregate.parties
-            watch.homes.update({name: (folder / name,) for name in names})
+            watch.homes.update({party.name: (folder / party.name,) for party in eve.cast.parties.cosigners})
             super().__init__(eve, folder)
 
         def make(self, round_: Round, names: Sequence[str]) -> list[Contribution]:
             """See `Table.make`."""
-            return [c for n in names for c in watch.live(n, lambda n=n: super(MortalTable, self).make(round_, [n]))]  # type: ignore[misc]
+            make = super().make
+            return [c for n in names for c in watch.live(n, lambda n=n: make(round_, [n]))]  # type: ignore[misc]
 
         def pass_on(self, files: Iterable[Contribution]) -> None:
             """See `Table.pass_on`."""

@@ -12,20 +12,17 @@ from btc_l2.database import IN_MEMORY
 from challenger.agents.player import OperatorAgent
 from challenger.game.lies import STEP_LIES, LyingProver
 from challenger.journal import Journal
+from regtest.crashes_stage import check_single_use
 from regtest.party import OPERATOR
 from regtest.plot import Plot
 from regtest.story import Ending, Stage
+from regtest.trouble import Killed, restart, tick_with_restarts
 from taproot.errors import Unavailable, VerificationFailed
-from taproot.presigned import Kind
 from taproot.tx import Transaction
 from tests.challenger.test_journal import full_disk
 from tests.regtest.conftest import MakeStage, blobsum_plot, check_books, fibonacci_plot
 
 MOST_BLOCKS = 600
-
-
-class Killed(Exception):
-    """The process ends here."""
 
 
 class WatchedChain:
@@ -72,42 +69,6 @@ def tick_until_done(stage: Stage, tick: Callable[[], None]) -> Ending:
     raise AssertionError("the story does not end")
 
 
-def check_single_use(stage: Stage, sent: Sequence[Transaction]) -> None:
-    """Of each fixed transaction of the graph one version was ever sent, and each key signed one value."""
-    graph = stage.bundle.graph
-    raw: dict[str, bytes] = {}
-    values: dict[tuple[str, str], tuple[int, ...]] = {}
-    for tx in sent:
-        name = graph.name_of(tx.txid)
-        if name is None or graph.planned(name).kind is not Kind.MOVE:
-            continue
-        assert raw.setdefault(name, tx.serialize()) == tx.serialize(), name
-        game, _, move = name.partition("/")
-        turn = graph.planned(name).inputs[0].output.partition("/")[2]
-        shown = stage.games[game].leaves[turn, move].read(stage.games[game].keys, tx.inputs[0].witness)
-        for message, (digits, _) in shown.items():
-            assert values.setdefault((game, message), digits) == digits, message
-    assert values
-
-
-def restart(stage: Stage, index: int) -> None:
-    name = stage.players[index].name
-    stage.players[index].journal.close()
-    stage.players[index] = stage.make_player(name)
-
-
-def tick_with_restarts(stage: Stage) -> None:
-    """One round in which whoever is killed starts again from his journal until he gets through."""
-    for index in range(len(stage.players)):
-        while True:
-            try:
-                stage.players[index].tick()
-                break
-            except Killed:
-                restart(stage, index)
-    stage.mine()
-
-
 def kill_before_sending(_send: Callable[[], None]) -> None:
     raise Killed
 
@@ -142,7 +103,7 @@ def test_agents_killed_at_every_move_go_on_and_sign_nothing_twice(
     else:
         stage.chain.interrupt = kill_before_sending if when == "before sending" else kill_after_sending
     ending = tick_until_done(stage, lambda: tick_with_restarts(stage))
-    check_single_use(stage, stage.chain.sent)
+    assert check_single_use(stage, stage.chain.sent)
     assert ending.winner == ("alice" if plot.lie else "olga")
     check_books(ending, plot.terms)
 
@@ -152,7 +113,7 @@ def test_what_the_network_loses_is_sent_again_as_it_was(make_stage: MakeStage) -
     stage.confirm_vault()
     stage.chain.interrupt = lambda _send: None
     ending = tick_until_done(stage, stage.tick)
-    check_single_use(stage, stage.chain.sent)
+    assert check_single_use(stage, stage.chain.sent)
     assert (ending.outcome, ending.winner) == ("disproved", "alice")
     moves = [stage.bundle.graph.name_of(tx.txid) for tx in stage.chain.sent]
     assert moves.count("alice/assert") == moves.count("alice/rs.open") == 2
@@ -192,7 +153,7 @@ def test_what_waits_too_long_is_paid_more_for_when_fees_rise(
         assert name in stage.players[index].tick()
         assert waiting_rate(stage, name) >= 5
         assert stage.players[index].tick() == []
-    check_single_use(stage, stage.chain.sent)
+    assert check_single_use(stage, stage.chain.sent)
 
 
 def reorganise(stage: Stage, empty: bool) -> None:
@@ -216,7 +177,7 @@ def test_a_reorganisation_of_each_block_changes_nothing_but_heights(make_stage: 
         reorganise(stage, empty)
 
     ending = tick_until_done(stage, tick)
-    check_single_use(stage, stage.chain.sent)
+    assert check_single_use(stage, stage.chain.sent)
     assert (ending.outcome, ending.winner) == ("disproved", "alice")
     check_books(ending, stage.plot.terms)
 
@@ -282,7 +243,7 @@ def test_an_agent_with_a_full_disk_sends_nothing_and_goes_on_when_there_is_space
                 player.tick()
     assert len(stage.chain.sent) == before
     ending = tick_until_done(stage, stage.tick)
-    check_single_use(stage, stage.chain.sent)
+    assert check_single_use(stage, stage.chain.sent)
     assert (ending.outcome, ending.winner) == ("disproved", "alice")
     assert stage.players[1].journal.seen("alice/assert") == next(
         s.tx.serialize() for s in ending.sent if s.name == "alice/assert"
