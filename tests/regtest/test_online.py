@@ -24,6 +24,7 @@ from regtest.enrolment import CARDS, DIGESTS, PASSPHRASE, Group, compare_digests
 from regtest.network import GUEST, TERMS
 from taproot.errors import Refused, TimedOut, VerificationFailed
 from tests.chain.conftest import skip_without_bitcoind
+from tests.cli.signers import call
 
 COMMAND = [sys.executable, "-c", "from btc_l2.cli.main import run; run()"]
 NAMES = ("olga", "alice")
@@ -119,3 +120,9 @@ def test_nobody_signs_without_a_person_off_regtest(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="for regtest, not for signet"):
             Attendant.sit_down(chain, tmp_path / "home", tmp_path, "olga", group(), Board(tmp_path / "board"))
     assert not (tmp_path / "home").exists()
+
+
+def test_nobody_claims_without_a_person_off_regtest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BTCL2_WATCHTOWER_NETWORK", "signet")
+    refused = call("regtest", "party", "--lie", "operand")
+    assert refused.code == 6 and "for regtest, not for signet" in refused.stderr

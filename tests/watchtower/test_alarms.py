@@ -5,19 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from challenger.watchtower.alarms import KINDS, Alarm, Board
+from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.daemon import describe
 from challenger.watchtower.pages import Pages, PageServer
 from challenger.watchtower.program import DataUnavailable
 from challenger.watchtower.store import Store
 from challenger.watchtower.structured import JsonLines
-from taproot.errors import Unavailable
+from taproot.errors import InvalidInput, Unavailable
 from taproot.tx import Transaction, TxIn, TxOut
 from taproot.units import Sats
 from tests.challenger.test_journal import full_disk
@@ -110,6 +113,17 @@ def test_what_is_no_announcement_counts_as_none_and_is_objected_to_in_time(
     scene.look()
     assert alarms(scene) == {"data.unavailable": 1}
     scene.until(lambda: scene.confirmed("challenge.alice"))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "folder"])
+def test_an_announcement_where_others_write_holds_nobody_up(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "operator.claim.json"
+    make: dict[str, Callable[[], None]] = {
+        "pipe": lambda: os.mkfifo(path), "endless": lambda: path.symlink_to("/dev/zero"), "folder": path.mkdir,
+    }  # fmt: skip
+    make[kind]()
+    with pytest.raises((InvalidInput, Unavailable)):
+        Announcement.load(path)
 
 
 def test_a_missing_blob_is_missing_data(make_scene: MakeScene) -> None:

@@ -14,22 +14,23 @@ from pathlib import Path
 import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
+from btc_l2.guests import find_guest
 from challenger.agents.view import View
 from challenger.agents.wallet import Wallet
 from challenger.games import GameLibrary
 from challenger.keystore import open_keystore
 from challenger.presign.bundle import Bundle
 from challenger.presign.ceremony.registered import Registered
-from challenger.watchtower.announcement import announce
+from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.case import ProgramOf
-from challenger.watchtower.keys import read_secrets
+from challenger.watchtower.keys import secrets_of
 from challenger.watchtower.place import list_folder
 from challenger.watchtower.program import DEPOSIT, load_program
 from challenger.watchtower.settings import resolve
 from challenger.watchtower.tower import Tower
 from regtest.attendant import Deposit, open_purse, pay_deposit, pay_standing, standing_of
 from regtest.books import Books, Ledger
-from regtest.liar import Liar
+from regtest.liar import Liar, publish_claims
 from regtest.network import GUEST, TERMS
 from taproot.connectors.stake import bond_name, stake_name
 from taproot.hashes import sha256
@@ -82,16 +83,18 @@ class Table(Group):
 
     def tower(self, name: str, library: GameLibrary, program_of: ProgramOf = load_program) -> Tower:
         """As the daemon is started: settings, keystore, passphrase file, and what `combine` wrote."""
+        found = resolve(self.settings(name), {}, {})
+        found.orders().state.mkdir()
+        return Tower(self.chain, found.orders(), secrets_of(found), library, program_of)
+
+    def settings(self, name: str) -> Path:
+        """What stands beside the folder of deposits."""
         home = self.folder / f"{name}.tower"
-        (home / "state").mkdir(exist_ok=True)
         (home / "deposits" / "d1" / DEPOSIT).write_text(f'guest = "{GUEST}"\n')
         (home / "watchtower.toml").write_text(
             f'party = "{name}"\nkey_file = "../{name}/keystore.json"\npassphrase_file = "../passphrase"\ncoins = 0\n'
         )
-        found = resolve(home / "watchtower.toml", {}, {})
-        s = found.settings
-        secrets = read_secrets(found.path(s.key_file), found.path(s.passphrase_file))
-        return Tower(self.chain, found.orders(), secrets, library, program_of)
+        return home / "watchtower.toml"
 
 
 @pytest.fixture
@@ -103,13 +106,24 @@ def table(tmp_path: Path) -> Table:
         yield table
 
 
-def publish_lie(table: Table, bundle: Bundle, liar: Liar) -> None:
-    """Olga signs what she will assert, and everybody gets it."""
-    place = list_folder(table.folder / f"{OLGA}.tower" / "deposits" / "d1")[0]
-    prover = liar(place.folder, bundle.proposal.constants["image_root"]).truth(b"", TERMS.steps)
-    key = open_keystore(table.home(OLGA) / "keystore.json", b"correct horse")[1].key
-    place.claim.write_text(announce(prover, bundle.proposal, key).to_json())
-    shutil.copy(place.claim, table.folder / f"{ALICE}.tower" / "deposits" / "d1")
+def announce_truth(table: Table, bundle: Bundle) -> None:
+    """The product's command takes the folder as it is, and no false claim; what it signs is for this ceremony."""
+    config, honest = table.settings(OLGA), find_guest(GUEST).honest_claim()
+    refused = call("watchtower", "announce", "d1", "--claim", bytes([honest[0] ^ 1]).hex(), "--config", config)
+    assert refused.code == 6 and "does not accept" in refused.stderr
+    done = call("watchtower", "announce", "d1", "--claim", honest.hex(), "--config", config)
+    assert done.code == 0, done.stderr
+    path = list_folder(config.parent / "deposits" / "d1")[0].claim
+    Announcement.load(path).verify(bundle.proposal)
+    path.unlink()
+
+
+def publish_lie(table: Table, liar: Liar) -> None:
+    """Olga signs what she will assert, and alice gets it."""
+    found = resolve(table.settings(OLGA), {}, {})
+    (path,) = publish_claims(found.orders(), secrets_of(found), liar)
+    assert not list(publish_claims(found.orders(), secrets_of(found), liar))
+    shutil.copy(path, table.folder / f"{ALICE}.tower" / "deposits" / "d1")
 
 
 def close_books(table: Table, bundle: Bundle, view: View) -> Books:
@@ -125,7 +139,8 @@ def test_a_lie_about_a_graph_of_a_ceremony_is_killed_by_a_tower_with_a_keystore(
     library, chain = GameLibrary(), table.chain
     olga, alice = table.tower(OLGA, library, Liar("operand")), table.tower(ALICE, library)
     bundle = list_folder(alice.orders.deposits / "d1")[0].load(library.scripts)
-    publish_lie(table, bundle, Liar("operand"))
+    announce_truth(table, bundle)
+    publish_lie(table, Liar("operand"))
     confirm = bundle.graph.assemble("confirm", bundle.signatures)
     chain.broadcast([confirm, table.wallets()[DORA].fee_child(confirm, 1)])
     view = View(chain, bundle.graph, 1)
