@@ -24,6 +24,7 @@ from taproot.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from challenger.presign.ceremony.registered import Registered
+    from taproot.keys import XOnlyKey
     from taproot.terms import Terms
 
 app = typer.Typer(help="Presign a deposit with others, by files: keys, review, signatures.", no_args_is_help=True)
@@ -48,12 +49,16 @@ _ANY_KEY = bytes.fromhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2
 def init(
     name: Annotated[str, typer.Option(help="Your name: a letter, then letters, digits, - or _.")],
     home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
-    scrypt_log2: Scrypt = SCRYPT, as_json: AsJson = False,
+    scrypt_log2: Scrypt = SCRYPT,
+    plain: Annotated[bool, typer.Option("--plain", help="Sign without MuSig2, by a second key of the seed.")] = False,
+    plain_key: Annotated[str | None, typer.Option(help="Sign without MuSig2, by this key that is elsewhere.")] = None,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a seed, encrypted with a passphrase, in a new home folder."""
     from btc_l2.cli.signer_desk import home_of, read_passphrase
     from btc_l2.durable import make_folder
     from challenger.keystore import create_keystore
+    from challenger.presign.ceremony.card import declare_plain
     from challenger.presign.ceremony.store import KEYSTORE
     from taproot.terms import Party
 
@@ -62,11 +67,25 @@ def init(
     make_folder(folder)
     if (folder / KEYSTORE).exists():
         raise Refused(f"{folder} holds a keystore already; a seed is never overwritten; choose another home")
+    elsewhere = _plain_key(plain, plain_key)
     Party(name, _ANY_KEY)  # the name is checked before a seed is made for it
     keys = create_keystore(folder / KEYSTORE, passphrase, name, scrypt_log2)
     note("make a backup now: `btc-l2 signer backup`; who loses seed or passphrase loses his stake and bonds")
     shown = {"name": name, "key": keys.key.public_key.hex(), "identity": keys.identity.x_only.hex()}
+    if plain or elsewhere is not None:
+        declare_plain(folder, elsewhere or keys.plain.x_only)
+        shown["plain_key"] = (elsewhere or keys.plain.x_only).hex()
     print_document(shown, as_json)
+
+
+def _plain_key(plain: bool, given: str | None) -> XOnlyKey | None:
+    """The key elsewhere, if one is named. Raises InvalidInput for both options, or what is no key."""
+    from btc_l2.cli.arguments import parse_bytes
+    from taproot.keys import XOnlyKey
+
+    if plain and given is not None:
+        raise InvalidInput("--plain takes a key of the seed, --plain-key one that lives elsewhere; give one of them")
+    return None if given is None else XOnlyKey(parse_bytes(given, "key of a plain signer"))
 
 
 @app.command("draft")
@@ -89,7 +108,7 @@ def draft(
 
     members = tuple(read_card(read_file(path)) for path in card)
     policy = Registered(_read_terms(terms), members, tuple(operator), _constants(guest, image_root, endian))
-    policy.aggregate()
+    policy.n_of_n()
     check_policy(policy, relay_rate * SAT_PER_KVB)
     _write(out, canonical(policy.to_json()) + b"\n")
     note(f"written: {out}; give it to all signers, each registers it")
@@ -106,6 +125,7 @@ def register(
     from btc_l2.cli.signer_desk import ask, home_of, open_keys, read_passphrase
     from btc_l2.cli.signer_screens import policy_screen
     from btc_l2.durable import locked, write_once
+    from challenger.presign.ceremony.card import declared_plain, is_own
     from challenger.presign.ceremony.contribution import canonical
     from challenger.presign.ceremony.store import POLICY
     from challenger.presign.vetting import SAT_PER_KVB, check_policy
@@ -114,7 +134,7 @@ def register(
     policy = _policy_of(read_file(file))
     name, keys = open_keys(folder, read_passphrase(passphrase_file, passphrase_fd))
     member = policy.member(name)
-    if (member.party.public_key, member.identity) != (keys.key.public_key, keys.identity.x_only):
+    if not is_own(member, keys) or member.party.plain_key != declared_plain(folder):
         raise Refused(f"the policy has other keys in the name of {name}; somebody exchanged your card")
     print("\n".join(policy_screen(policy, name)))
     check_policy(policy, relay_rate * SAT_PER_KVB)

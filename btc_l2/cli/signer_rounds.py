@@ -135,20 +135,26 @@ def sign(
     bond: Annotated[list[str] | None, typer.Option(metavar="OPERATOR=OUTPOINT", help="First round: a bond.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Give up this attempt of the stage, begin a new one.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="After a restore: all files are imported.")] = False,
+    psbt: Annotated[Path | None, typer.Option(help="Folder of PSBTs that your key elsewhere has signed.")] = None,
+    bundles: OwnBundles = None,
     home: Home = None, nonces: Nonces = None, passphrase_file: PassphraseFile = None,
     passphrase_fd: PassphraseFd = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make what you have to send next: your keys and outpoints, then nonces, then parts of signatures."""
     from btc_l2.cli.signer_desk import hand_out, home_of, open_desk, outside_of, read_passphrase
+    from btc_l2.cli.signer_elsewhere import with_signed
     from btc_l2.cli.signer_screens import status_lines
     from btc_l2.durable import locked
     from challenger.presign.ceremony.ceremony import Ceremony
     from challenger.presign.ceremony.contribution import Round
+    from challenger.presign.ceremony.reception import open_course
 
     folder = home_of(home)
     desk = open_desk(folder, read_passphrase(passphrase_file, passphrase_fd), outside_of(nonces, folder))
     with locked(desk.home):
         opened, has_outpoints = _open(desk, ceremony), bool(stake or ticket or bond)
+        if psbt is not None:
+            opened = open_course(with_signed(opened, bundles, psbt), opened.files)
         if isinstance(opened, Ceremony) and (has_outpoints or opened.own(Round.KEYS, 0) is None):
             made = [opened.give_keys(_outpoints(stake, ticket, bond))]
         else:
@@ -199,21 +205,28 @@ def export(
     ceremony: Which = "",
     card: Annotated[bool, typer.Option("--card", help="Your name and public keys, for the policy.")] = False,
     of: Annotated[str | None, typer.Option(help="Another signer, whose files you pass on.")] = None,
+    psbt: Annotated[bool, typer.Option("--psbt", help="What your key elsewhere has to sign now, as PSBTs.")] = False,
+    psbt_version: Annotated[int, typer.Option(help="Of the PSBTs: 0 (BIP 174) or 2 (BIP 370).")] = 0,
+    bundles: OwnBundles = None,
     home: Home = None, passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None,
 ) -> None:  # fmt: skip
-    """Write all files again that you sent in a ceremony; or your card."""
+    """Write all files again that you sent in a ceremony; or your card; or what a key elsewhere has to sign."""
     from btc_l2.cli.signer_desk import hand_out, home_of, open_desk, open_keys, read_passphrase
+    from btc_l2.cli.signer_elsewhere import write_psbts
     from btc_l2.cli.signer_screens import words_line
     from btc_l2.durable import replace_file
-    from challenger.presign.ceremony.card import card_digest, make_card, read_card
+    from challenger.presign.ceremony.card import card_digest, declared_plain, make_card, read_card
 
     folder, passphrase = home_of(home), read_passphrase(passphrase_file, passphrase_fd)
     if card:
-        content = make_card(*open_keys(folder, passphrase))
+        content = make_card(*open_keys(folder, passphrase), declared_plain(folder))
         replace_file(out, content)
         note(f"words of your card, for those who put it into a policy: {words_line(card_digest(read_card(content)))}")
         return
     opened = _open(open_desk(folder, passphrase), ceremony)
+    if psbt:
+        write_psbts(opened, bundles, out, psbt_version)
+        return
     hand_out(opened.files.sent_by(of or opened.desk.name), out)
 
 

@@ -50,7 +50,7 @@ def policy_screen(policy: Registered, name: str | None = None) -> Iterator[str]:
     """Everything that is registered; `name` is the reader."""
     terms = policy.terms
     yield title("policy", policy.digest())
-    yield f"network {terms.network}; {len(policy.members)} signers, all of them must sign (MuSig2, n-of-n)"
+    yield f"network {terms.network}; {len(policy.members)} signers, all of them must sign ({_how(policy)})"
     for member in policy.names:
         roles = ["operator", "challenger"] if member in policy.operators else ["challenger"]
         roles = [r for r in roles if r != "challenger" or any(o != member for o in policy.operators)]
@@ -58,12 +58,21 @@ def policy_screen(policy: Registered, name: str | None = None) -> Iterator[str]:
         yield f"  {who:<20} {' and '.join(roles)}"
         yield f"    key {policy.member(member).party.public_key.hex()}"
         yield f"    identity {policy.member(member).identity.hex()}"
+        if (plain := policy.member(member).party.plain_key) is not None:
+            yield f"    signs without MuSig2, by key {plain.hex()}"
     yield from _amounts(terms)
     yield from _delays(terms)
     yield f"dispute: search over {terms.steps:,} machine steps in {len(terms.arities)} rounds; {terms.digest}-bit roots"
     for constant, value in sorted(policy.constants.items()):
         yield f"program: {constant} {value.decode() if value.isalpha() else value.hex()}"
     yield from words("compare these words with every other signer by voice", policy.digest())
+
+
+def _how(policy: Registered) -> str:
+    plain = len(policy.n_of_n().plain)
+    if not plain:
+        return "MuSig2, n-of-n"
+    return f"n-of-n; {'nobody' if plain == len(policy.members) else len(policy.members) - plain} with MuSig2"
 
 
 def _amounts(terms: Terms) -> Iterator[str]:

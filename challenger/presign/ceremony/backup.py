@@ -11,6 +11,7 @@ from pathlib import Path
 
 from btc_l2.durable import make_folder, write_once
 from challenger.keystore import SCRYPT_LOG2_N, seal, unseal
+from challenger.presign.ceremony.card import PLAIN
 from challenger.presign.ceremony.nonces import SUFFIX
 from challenger.presign.ceremony.store import CEREMONIES, KEYSTORE, POLICY, RESTORED, ceremony_folders
 from taproot.errors import InvalidInput, Refused, VerificationFailed
@@ -21,7 +22,7 @@ _MOST_BYTES = 1 << 30
 
 def make_backup(home: Path, passphrase: bytes, log2_n: int = SCRYPT_LOG2_N) -> bytes:
     """The file's content. Raises InvalidInput if there is no keystore in the folder."""
-    names = [KEYSTORE, *([POLICY] if (home / POLICY).exists() else [])]
+    names = [KEYSTORE, *(name for name in (POLICY, PLAIN) if (home / name).exists())]
     if not (home / KEYSTORE).exists():
         raise InvalidInput(f"{home} holds no keystore; name the right folder with --home")
     for folder in ceremony_folders(home):
@@ -55,6 +56,6 @@ def _read(content: bytes, passphrase: bytes) -> dict[str, bytes]:
     files = {name: base64.b64decode(text) for name, text in json.loads(opened.decompress(plain, _MOST_BYTES)).items()}
     for name in files:
         parts = Path(name).parts
-        if name not in (KEYSTORE, POLICY) and (len(parts) != 3 or parts[0] != CEREMONIES or ".." in parts):
+        if name not in (KEYSTORE, POLICY, PLAIN) and (len(parts) != 3 or parts[0] != CEREMONIES or ".." in parts):
             raise VerificationFailed(f"the backup holds {name!r}, which belongs to no home folder")
     return files

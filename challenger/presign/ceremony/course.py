@@ -95,6 +95,10 @@ class Course(Seat):
             sent.append(made)
         return sent
 
+    def pending(self) -> tuple[bytes, ...]:
+        """Messages that the member has agreed to and has to sign now. Raises as `sign`."""
+        return self._signing().pending()
+
     def own_files(self) -> list[Contribution]:
         """All that was sent, for another medium."""
         return self.files.sent_by(self.desk.name)

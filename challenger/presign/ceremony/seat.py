@@ -5,9 +5,9 @@ Everything that leaves was written to the folder before, once; asked again, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from taproot.hashes import sha256
 class Desk:
     """What a member works with: his home, name, keys, policy, the games' craft, a clock (Unix seconds).
 
-    `outside` is the folder for the outer halves of nonces, not below `home`; needed for signing only.
+    `outside` is the folder for the outer halves of nonces, not below `home`; needed for signing only. `elsewhere` has
+    signatures by message of a plain signer whose key is not in his keystore.
     """
 
     home: Path
@@ -37,6 +38,7 @@ class Desk:
     craft: Craft
     outside: Path | None
     now: Callable[[], float]
+    elsewhere: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises Refused if the registered policy has other keys in this name."""

@@ -16,27 +16,39 @@ from challenger.keystore import KeySet
 from challenger.presign.ceremony.contribution import Contribution, unpack
 from challenger.presign.ceremony.joining import check_heard
 from taproot.cosigners import Cosigners
-from taproot.errors import InvalidInput, Misbehaviour, VerificationFailed
-from taproot.keys import SecretKey, sign_schnorr
+from taproot.errors import InvalidInput, Misbehaviour, Unavailable, VerificationFailed
+from taproot.keys import SecretKey, XOnlyKey, is_valid_schnorr, sign_schnorr
 from taproot.musig2 import PUBLIC_NONCE_BYTES, SecretNonce, Session, aggregate_nonces
 
 Given = Mapping[str, Contribution]  # by sender
 
 
-def cosigning_key(cosigners: Cosigners, name: str, keys: KeySet) -> SecretKey:
-    """With which a member signs in the n-of-n."""
-    return keys.plain if name in cosigners.plain else keys.key
-
-
-def make_shares(
+def make_parts(
     cosigners: Cosigners, key: SecretKey, messages: Sequence[bytes], joined: Sequence[bytes],
     nonces: Sequence[SecretNonce],
 ) -> list[bytes]:  # fmt: skip
-    """Own shares; `nonces` of a plain signer are none."""
-    if not nonces:
-        return [sign_schnorr(key, message, bytes(32)) for message in messages]
+    """Own parts of the MuSig2 signatures."""
     parts = zip(nonces, joined, messages, strict=True)
     return [_session(cosigners, joint, message).partial_sign(nonce, key) for nonce, joint, message in parts]
+
+
+def make_signatures(
+    own: XOnlyKey, keys: KeySet, messages: Sequence[bytes], elsewhere: Mapping[bytes, bytes]
+) -> list[bytes]:
+    """A plain signer's signatures. `elsewhere` has them by message if his key is not that of his keystore.
+
+    Raises Unavailable where one is missing, VerificationFailed for one that does not check.
+    """
+    if own == keys.plain.x_only:
+        return [sign_schnorr(keys.plain, message, bytes(32)) for message in messages]
+    if missing := [message for message in messages if message not in elsewhere]:
+        raise Unavailable(
+            f"{len(missing)} of {len(messages)} signatures of your key {own.hex()[:16]} are missing, which is not in "
+            "this keystore; `btc-l2 signer export --psbt` writes what it has to sign, `sign --psbt` takes it in"
+        )
+    if not all(is_valid_schnorr(own, message, elsewhere[message]) for message in messages):
+        raise VerificationFailed(f"a signature is not of your key {own.hex()[:16]}; sign the PSBTs again")
+    return [elsewhere[message] for message in messages]
 
 
 def check_nonces(given: Contribution, count: int, cosigners: Cosigners) -> None:

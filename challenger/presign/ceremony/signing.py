@@ -21,10 +21,10 @@ from challenger.presign.ceremony.seat import Desk, Seat
 from challenger.presign.ceremony.share import (
     check_nonces,
     check_shares,
-    cosigning_key,
     join_nonces,
     join_shares,
-    make_shares,
+    make_parts,
+    make_signatures,
 )
 from challenger.presign.ceremony.store import SIGNATURES, Files
 from taproot.errors import Misbehaviour, Refused, VerificationFailed
@@ -52,7 +52,6 @@ class Signing(Seat):
         super().__init__(desk, files)
         self._messages = messages
         self._cosigners = desk.policy.n_of_n()
-        self._key = cosigning_key(self._cosigners, desk.name, desk.keys)
         self._halves = NonceHalves(files.folder, _outside(desk), self.proposed.ceremony, desk.keys.nonce)
         self._check_graphs()
 
@@ -70,6 +69,15 @@ class Signing(Seat):
         made = self._advance(FIRST)
         waits = self.own(FIRST.partials, self.files.attempts(FIRST.nonces)) is not None and self._messages.confirm
         return self._advance(CONFIRM, may_sign=False) if made is None and waits else made
+
+    def pending(self) -> tuple[bytes, ...]:
+        """The messages of the stage under way, if the own part of it has not left yet."""
+        stage = self._under_way()
+        if stage is FIRST and self.join(FIRST) is not None:
+            stage = self._under_way()
+        if stage is None or self.own(stage.partials, self.files.attempts(stage.nonces)) is not None:
+            return ()
+        return tuple(self._messages.of_round(stage.nonces))
 
     def _under_way(self) -> Stage | None:
         """The stage whose signatures are not all here; None where there is no `confirm` to come."""
@@ -133,10 +141,14 @@ class Signing(Seat):
         """All checks come before the nonces are taken; after that they exist in this call only."""
         slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
         given, joined = self._join_nonces(stage, attempt)
-        own = [] if self._is_plain else self._make_nonces(self._halves.take(slot), signed)
-        if pack([n.public for n in own]) != given[self.desk.name].body["nonces"]:
-            raise Refused("the nonces at hand are not those that were sent; sign again to begin a new attempt")
-        parts = make_shares(self._cosigners, self._key, signed, joined, own)
+        if self._is_plain:
+            own_key, desk = self._cosigners.plain[self.desk.name], self.desk
+            parts = make_signatures(own_key, desk.keys, signed, desk.elsewhere)
+        else:
+            own = self._make_nonces(self._halves.take(slot), signed)
+            if pack([n.public for n in own]) != given[self.desk.name].body["nonces"]:
+                raise Refused("the nonces at hand are not those that were sent; sign again to begin a new attempt")
+            parts = make_parts(self._cosigners, self.desk.keys.key, signed, joined, own)
         heard = self.heard(stage.nonces, attempt)
         body = {"heard": heard, "messages": slot.messages.hex(), "partials": pack(parts)}
         return self.send(stage.partials, attempt, body)
@@ -146,7 +158,7 @@ class Signing(Seat):
         return self.desk.name in self._cosigners.plain
 
     def _make_nonces(self, seed: bytes, signed: Sequence[bytes]) -> list[SecretNonce]:
-        return make_nonces(seed, self._key, signed, self._cosigners.aggregate)
+        return make_nonces(seed, self.desk.keys.key, signed, self._cosigners.aggregate)
 
     def _join_nonces(self, stage: Stage, attempt: int) -> tuple[dict[str, Contribution], list[bytes]]:
         """Everybody's files, and the joined nonces; looked at one by one only if they cannot be joined."""

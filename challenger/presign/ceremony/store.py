@@ -2,6 +2,7 @@
 
     keystore.json            the encrypted seed (`challenger.keystore`)
     policy.json              the registered policy
+    plain.key                the public key of who signs without MuSig2 (`card`)
     ceremonies/ID/           one folder per ceremony; every file is written once and never changed:
         ROUND.ATTEMPT.SENDER.json     what came in and what went out
         agreed.json                   the messages that the member has agreed to sign, after his review
