@@ -8,6 +8,7 @@ judges only what the operator has signed, for this deposit and ceremony, with th
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from taproot.keys import SecretKey, is_valid_schnorr, sign_schnorr
 
 CLAIM_BYTES = 128
 ROOT_BYTES = 32
+MOST_BYTES = 4096  # of a file: what is longer is cut, and so no announcement
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,13 @@ class Announcement:
 
     @classmethod
     def load(cls, path: Path) -> Announcement:
-        """From a file. Raises Unavailable if it is not there, else as `from_json`."""
+        """From a file, which may stand where others write: neither its length nor a pipe holds us up.
+
+        Raises Unavailable if it is not there, else as `from_json`.
+        """
         try:
-            return cls.from_json(path.read_bytes())
+            with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+                return cls.from_json(file.read(MOST_BYTES) or b"")
         except OSError as error:
             raise Unavailable(f"no announcement at {path}; {error.strerror}; get it from the operator") from error
 

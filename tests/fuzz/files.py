@@ -26,16 +26,25 @@ from btc_l2.zkvm.translate.hotlist import read_hot_list
 from challenger.game.kinds import CLAIM_LEAVES
 from challenger.game.solver import Assertion
 from challenger.keystore import KeySet, seal, unseal
+from challenger.presign.ceremony.agreement import Plan, make_keys, propose
 from challenger.presign.ceremony.card import make_card, read_card
-from challenger.presign.ceremony.contribution import canonical
+from challenger.presign.ceremony.contribution import Contribution, Round, canonical
+from challenger.presign.ceremony.reading import read_graphs
 from challenger.presign.ceremony.result import MANIFEST, SUFFIX, verify_folder
+from challenger.presign.ceremony.statement import Statement
+from challenger.presign.ceremony.store import Files
+from challenger.presign.psbts import compare, with_signatures
 from challenger.watchtower.announcement import Announcement
-from challenger.watchtower.program import DEPOSIT, read_description
+from challenger.watchtower.program import DEPOSIT as DEPOSIT_FILE
+from challenger.watchtower.program import read_description
 from challenger.watchtower.settings import PREFIX, resolve
 from taproot.errors import InvalidInput
 from taproot.hashes import sha256, tagged_hash
 from taproot.keys import XOnlyKey
+from taproot.psbt import Psbt
+from taproot.psbt_graph import make_psbt, read_nonces, read_parts
 from taproot.tx import OutPoint
+from tests.challenger.signers import DEADLINE, DEPOSIT, DEPOSITOR, TOY, keys_of, outpoints_of, policy_of
 from tests.taproot.toy import build_toy_games, make_parties, make_proposal, presign_toy
 from tests.zkvm.linux_calls import elf_of, kernel
 from tests.zkvm.programs import CODE, encode, machine_with
@@ -77,8 +86,35 @@ def settings(data: bytes) -> None:
 
 
 def deposit_file(data: bytes) -> None:
-    (_folder() / DEPOSIT).write_bytes(data)
+    (_folder() / DEPOSIT_FILE).write_bytes(data)
     read_description(_folder())
+
+
+def check_statement(data: bytes) -> None:
+    read = Statement.from_bytes(data)
+    assert Statement.from_bytes(read.to_bytes()) == read
+    read.verify(keys_of("alice").identity.x_only)
+
+
+def psbt_of_a_graph(data: bytes) -> None:
+    """A PSBT from elsewhere beside the graph that it should be of."""
+    graph = presign_toy().graph
+    found = compare(Psbt.from_bytes(data), {"operator": graph})
+    if found is not None and not found.differences:
+        read_nonces(Psbt.from_bytes(data), graph, found.name, 0)
+        read_parts(Psbt.from_bytes(data), graph, found.name, 0)
+
+
+def ceremony_folder(data: bytes) -> None:
+    """Proposal and keys, each its own file, read by a machine without keys."""
+    folder = _folder() / "ceremony"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for content in data.split(b"\n"):
+        if content:
+            given = Contribution.from_bytes(content)
+            (folder / given.file_name.replace("/", "_")).write_bytes(content)
+    read_graphs(Files(folder), TOY)
 
 
 def card(data: bytes) -> None:
@@ -218,7 +254,38 @@ def keystores() -> list[bytes]:
 
 
 def cards() -> list[bytes]:
-    return [make_card("alice", KeySet.from_seed(sha256(b"alice")))]
+    keys = KeySet.from_seed(sha256(b"alice"))
+    return [make_card("alice", keys), make_card("alice", keys, keys.plain.x_only)]
+
+
+def check_statements() -> list[bytes]:
+    plain = Statement("00" * 32, "00" * 32, "alice", 7, "00" * 32, 6)
+    return [plain.signed(keys_of("alice").identity).to_bytes()]
+
+
+def psbts_of_a_graph() -> list[bytes]:
+    bundle = presign_toy()
+    names = ("confirm", "take1", "kickoff")
+    plain = [make_psbt(bundle.graph, name, version) for name in names for version in (0, 2)]
+    signed = with_signatures(plain[0], bundle.graph, "confirm", bundle.signatures)
+    return [p.to_bytes() for p in (*plain, signed)]
+
+
+def ceremony_folders() -> list[bytes]:
+    """Of three signers, then with a plain one among them."""
+    return [_ceremony_folder(()), _ceremony_folder(("bob",))]
+
+
+def _ceremony_folder(plain: tuple[str, ...]) -> bytes:
+    policy = policy_of(3, plain=plain)
+    body = propose(policy, DEPOSITOR, DEPOSIT, DEADLINE, "00" * 16)
+    first = Contribution.make(keys_of("alice").identity, "alice", Round.PROPOSE, 0, policy.digest(), body)
+    plan, made = Plan.of(first), [first]
+    for name in policy.names:
+        keys = make_keys(plan, TOY, bytes(32), name, outpoints_of(policy, name))
+        made.append(Contribution.make(
+            keys_of(name).identity, name, Round.KEYS, 0, policy.digest(), keys, first.ceremony))  # fmt: skip
+    return b"".join(c.to_bytes() for c in made)
 
 
 def manifests() -> list[bytes]:
