@@ -15,7 +15,7 @@ from pathlib import Path
 from regtest import crashes_life
 from regtest.crashes import Point, Watch, watching
 from regtest.crashes_ceremony import Gathering, Medium, Post, Stick
-from regtest.crashes_matrix import Ending, Row, Story, choose, play, play_dry, scenario_story, summary, told_story
+from regtest.crashes_matrix import Dry, Ending, Row, Story, choose, play, play_dry, scenario_story, summary, told_story
 from regtest.crashes_signing import noting_nonces
 from regtest.party import DEPOSITOR
 from regtest.scenarios import NAMES
@@ -70,9 +70,8 @@ def counts_of(name: str) -> tuple[int, int]:
     return (20, 6) if name.startswith("ceremony") else MANY
 
 
-def rows_of(story: Story, once: int, twice: int, seed: int = SEED) -> Iterator[Row]:
+def rows_of(dry: Dry, once: int, twice: int, seed: int = SEED) -> Iterator[Row]:
     """Play so many combinations."""
-    dry = play_dry(story)
     for combination in [*choose(dry, once, seed), *choose(dry, twice, seed, twice=True)]:
         yield play(combination, dry)
 
@@ -126,7 +125,9 @@ def main() -> int:
         for story in list(stories(Workshop())):
             if not story.name.startswith(asked.only):
                 continue
-            for row in rows_of(story, *counts_of(story.name), asked.seed):
+            dry = play_dry(story)
+            print(f"# {story.name}: {len(list(dry.places()))} of {len(dry.points)} points", file=file, flush=True)
+            for row in rows_of(dry, *counts_of(story.name), asked.seed):
                 rows.append(row)
                 print(row, file=file, flush=True)
                 print(row if row.miss else f"{len(rows)} {row.story}", file=sys.stderr)
