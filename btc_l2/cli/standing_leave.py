@@ -62,8 +62,8 @@ def leave(
 def take_home(
     output: Output, bundles: BundlesIfAny = None, ceremony: InCeremony = None, to: To = None,
     broadcast: Broadcast = False, fee_rate: FeeRate = None, home: Home = None,
-    passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None, node: Node = None, cookie: Cookie = None, network: Network = "regtest", chain: ChainFolder = None,
-    as_json: AsJson = False,
+    passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None, node: Node = None,
+    cookie: Cookie = None, network: Network = "regtest", chain: ChainFolder = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Take a stake or bond home that has left long enough ago; it pays its own fee."""
     from btc_l2.cli.bridge_home import open_chain
