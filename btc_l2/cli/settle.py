@@ -32,6 +32,9 @@ OwnBundles = Annotated[
     Path | None, typer.Option("--bundles", help="Of a settlement or refresh: your bundles of the deposit.")
 ]
 Next = Annotated[Path | None, typer.Option("--next", help="Of a move: your bundles of the graphs that come after it.")]
+NextPolicy = Annotated[
+    Path | None, typer.Option(help="Of a move to graphs of another policy: that policy, as all have registered it.")
+]
 Operator = Annotated[str | None, typer.Option(help="Whose claim goes along; default: who has one, else the first.")]
 Days = Annotated[int, typer.Option(help="Time until the ceremony is given up.", min=1, max=90)]
 
@@ -41,6 +44,7 @@ def settle(
     bundles: Bundles,
     out: Out,
     successor: Next = None,
+    next_policy: NextPolicy = None,
     operator: Operator = None,
     to: To = None,
     fee_rate: FeeRate = None,
@@ -59,7 +63,7 @@ def settle(
     with open_chain(node, cookie, network, chain) as opened:
         name, seen = _look(opened, own, operator)
         rate = 0 if kind == "move" else fee_rate or opened.estimate_fee()
-    wanted = _wanted(wanted_kind, own, name, seen, to, rate, successor)
+    wanted = _wanted(wanted_kind, own, name, seen, to, rate, successor, next_policy)
     with locked(desk.home):
         seat = begin_settlement(desk, wanted, own, int(time.time()) + days * 86_400)
         hand_out([seat.proposed], out)
@@ -199,8 +203,11 @@ def _look(chain: Any, own: Own, operator: str | None) -> tuple[str, Sighting]:
 
 
 def _wanted(
-    kind: Settles, own: Own, operator: str, seen: Sighting, to: str | None, rate: int, successor: Path | None
-) -> Any:
+    kind: Settles, own: Own, operator: str, seen: Sighting, to: str | None, rate: int, successor: Path | None,
+    next_policy: Path | None,
+) -> Any:  # fmt: skip
+    from challenger.presign.ceremony.registered import Registered
+    from challenger.presign.ceremony.store import read_document
     from challenger.presign.ceremony.accord import Settles, Wanted
     from challenger.presign.ceremony.result import read_manifest
     from taproot.address import decode_address
@@ -211,7 +218,8 @@ def _wanted(
     payee = decode_address(to, own[1][operator].proposal.terms.network) if to else b""
     after = bytes.fromhex(read_manifest(successor)["agreed"]) if successor else b""
     at, agreed = OutPoint.from_str(own[0]["deposit"]), bytes.fromhex(own[0]["agreed"])
-    return Wanted(kind, at, agreed, operator, seen, payee, rate, after)
+    following = Registered.from_json(read_document(next_policy, "policy")) if next_policy else None
+    return Wanted(kind, at, agreed, operator, seen, payee, rate, after, following)
 
 
 def _kind_of(text: str) -> Settles:

@@ -81,10 +81,20 @@ def _pays(scene: Scene) -> Iterator[str]:
     if scene.accord.wanted.kind is Settles.MOVE:
         yield "no fee: whoever sends it pays one with the anchor"
         yield f"the new graphs: {scene.accord.wanted.successor.hex()[:16]}; all of their signatures are here, checked"
+        yield from _policy_lines(scene)
         return
     blank = bytes(scene.settlement.contract.cosigners.signature_bytes)
     size = scene.settlement.assemble(name, {(name, k): blank for k in range(len(planned.inputs))}).vbytes
     yield _amount(f"fee, {scene.accord.wanted.fee_rate} sat/vB for {size} vB, out of it", fee)
+
+
+def _policy_lines(scene: Scene) -> Iterator[str]:
+    following = scene.accord.wanted.next_policy
+    if following is None:
+        yield "they are of the policy that you have registered here"
+        return
+    yield f"THEY ARE OF ANOTHER POLICY, {following.digest().hex()[:16]}; it is the one of your bundles of them"
+    yield from (f"  {line}" for line in scene.accord.policy.differences(following))
 
 
 def _to_whom(scene: Scene, output: TxOut) -> str:

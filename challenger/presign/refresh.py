@@ -76,17 +76,22 @@ class Move:
         return self.graph.planned(MOVE).tx.outpoint(0)
 
 
-def plan_move(old: Graph, sources: Sequence[str] = ("vault",), terms: Terms | None = None) -> Move:
-    """The move of `sources` (the vault, and outputs of an open claim) to a deposit output of the same n-of-n.
+def plan_move(
+    old: Graph, sources: Sequence[str] = ("vault",), terms: Terms | None = None, parties: Parties | None = None
+) -> Move:
+    """The move of `sources` (the vault, and outputs of an open claim) to a deposit output under other graphs.
 
-    `terms.deposit` is set to what the move leaves. Raises InvalidInput if the vault is not moved.
+    Without `terms` and `parties` those of the old graph go on; the output is of the n-of-n of `parties`, `terms.deposit`
+    is set to what the move leaves. Raises InvalidInput if the vault is not moved, or if it is to another network.
     """
     if "vault" not in sources:
         raise InvalidInput("a refresh moves the vault; name it among the sources")
     whole = sum(old.output(source)[1].value for source in sources)
     after = replace(terms or old.contract.terms, deposit=Sats(whole - ANCHOR))
     depositor = nobody_at(old.outpoints["vault"])
-    deposit = make_deposit(Contract.make(after, replace(old.contract.parties, depositor=depositor)))
+    if after.network != old.contract.terms.network:
+        raise InvalidInput(f"coins of {old.contract.terms.network} cannot be moved to {after.network}")
+    deposit = make_deposit(Contract.make(after, replace(parties or old.contract.parties, depositor=depositor)))
     outputs = [deposit.tx_out, TxOut(ANCHOR, P2A_SCRIPT)]
     return Move(plan_settlement(old, MOVE, sources, outputs, TRUC_VERSION), after, depositor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -79,6 +80,16 @@ class Town:
         named = dict(zip(bonds, paid[len(stakes) :], strict=False))
         return Outpoints(tuple(paid[: len(stakes)]), paid[-1] if own else None, named)
 
+    def under(self, policy: Registered) -> Town:
+        """The same chain and members in new homes, in which another policy is registered; they pay in anew."""
+        other = copy(self)
+        other.folder = self.folder / "next"
+        other.table = Table(other.folder, len(policy.members), len(policy.operators), self.craft)
+        other.table.policy = policy
+        other.table.desks = {name: other.table.desk(name) for name in other.table.desks}
+        other.standing = {name: other.stand(name) for name in other.desks}
+        return other
+
     # ---- ceremonies --------------------------------------------------------------------------------------------------
 
     def presign(self, ceremony: Ceremony, old: Own | None = None) -> Own:
@@ -111,12 +122,12 @@ class Town:
         return self.presign(ceremony, own)
 
     def wanted(self, own: Own, kind: Settles, operator: str = "", successor: Own | None = None,
-               payee: bytes = b"") -> Wanted:  # fmt: skip
+               payee: bytes = b"", policy: Registered | None = None) -> Wanted:  # fmt: skip
         operator = operator or self.operators[0]
         seen = look(self.chain, own[1][operator].graph)
         after = b"" if successor is None else bytes.fromhex(successor[0]["agreed"])
         at, agreed = OutPoint.from_str(own[0]["deposit"]), bytes.fromhex(own[0]["agreed"])
-        return Wanted(kind, at, agreed, operator, seen, payee, 0 if kind is Settles.MOVE else 2, after)
+        return Wanted(kind, at, agreed, operator, seen, payee, 0 if kind is Settles.MOVE else 2, after, policy)
 
     def propose(self, own: Own, wanted: Wanted, by: str = "bob") -> bytes:
         """A settlement that everybody has the proposal of; its id."""
@@ -137,9 +148,9 @@ class Town:
         return [c for name in names or self.desks for c in self.settling(name, id_).sign()]
 
     def settle(self, own: Own, kind: Settles, successor: Own | None = None, operator: str = "",
-               payee: bytes = b"") -> Transaction:  # fmt: skip
+               payee: bytes = b"", policy: Registered | None = None) -> Transaction:  # fmt: skip
         """From the proposal to the transaction; everybody has the same."""
-        wanted = self.wanted(own, kind, operator, successor, payee)
+        wanted = self.wanted(own, kind, operator, successor, payee, policy)
         id_ = self.propose(own, wanted)
         self.agree(id_, own, successor)
         while made := self.sign(id_):

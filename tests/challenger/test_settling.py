@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from challenger.presign.ceremony.contribution import Round
 from challenger.presign.refresh import NOBODY
 from taproot.connectors.output import payout_script
 from taproot.errors import Refused
+from taproot.hashes import sha256
 from taproot.terms import ANCHOR
+from taproot.units import Sats
 from tests.challenger.settlers import Town
-from tests.challenger.signers import DEPOSITOR
+from tests.challenger.signers import DEPOSITOR, policy_of
 
 OLGA = "alice"  # the operator of these tables
 
@@ -104,6 +107,28 @@ def test_refresh_moves_the_vault_under_graphs_with_another_stake_and_the_new_cla
     with pytest.raises(Rejected, match="missingorspent"):
         town.chain.mine_block([town.made(old, "take1")])
     town.plays(renewed, "take1")
+    assert town.value_of(payout_script(renewed.graph.contract, OLGA)) > town.policy.terms.deposit - 4 * ANCHOR
+
+
+@pytest.mark.parametrize("count", [4, 3])
+def test_a_vault_moves_under_another_policy_with_a_newer_checkpoint_and_other_signers(town: Town, count: int) -> None:
+    """Registered in new homes: another image, another penalty, and with three signers dave is not there any more."""
+    own = town.presign_deposit()
+    town.plays(own[1][OLGA], "confirm")
+    policy = replace(
+        policy_of(count, terms=replace(town.policy.terms, penalty=Sats(4_000_000), challenge_delay=30)),
+        constants={"image_root": sha256(b"a newer checkpoint")},
+    )
+    after = town.under(policy)
+    new = after.presign_successor(own, OLGA)
+    renewed = new[1][OLGA]
+    assert renewed.proposal.constants["image_root"] == sha256(b"a newer checkpoint")
+    with pytest.raises(Refused, match="not those that the proposal names"):
+        town.settle(own, Settles.MOVE, new)
+    town.send(town.settle(own, Settles.MOVE, new, policy=policy))
+    after.plays(renewed, "confirm", "kickoff")
+    town.chain.mine(30)
+    after.plays(renewed, "take1")
     assert town.value_of(payout_script(renewed.graph.contract, OLGA)) > town.policy.terms.deposit - 4 * ANCHOR
 
 

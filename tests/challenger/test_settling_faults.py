@@ -27,7 +27,7 @@ from taproot.hashes import sha256
 from taproot.tx import OutPoint
 from taproot.units import Sats
 from tests.challenger.settlers import Town
-from tests.challenger.signers import DEADLINE, DEPOSIT, DEPOSITOR, TOY, another_policy, changed, keys_of, of
+from tests.challenger.signers import DEADLINE, DEPOSIT, DEPOSITOR, TOY, another_policy, changed, keys_of, of, policy_of
 
 OLGA = "alice"
 
@@ -280,7 +280,8 @@ def test_nobody_is_the_depositor_of_a_refresh_and_of_nothing_else(settlement: Se
         begin(town.desks["bob"], DEPOSITOR, move.deposit, DEADLINE, origin=origin)
     for amount in (0, -1, 1 << 60):
         with pytest.raises(InvalidInput):
-            begin(town.desks["bob"], move.depositor, move.deposit, DEADLINE, origin=replace(origin, amount=Sats(amount)))
+            other = replace(origin, amount=Sats(amount))
+            begin(town.desks["bob"], move.depositor, move.deposit, DEADLINE, origin=other)
     assert Origin.from_json(json.loads(json.dumps(origin.to_json()))) == origin
 
 
@@ -328,7 +329,7 @@ STANDING = dict.fromkeys(SETTLED, ABSENT) | {"vault": UNSPENT}
     "change",
     [
         {"fee_rate": 0}, {"fee_rate": 1001}, {"fee_rate": True}, {"payee": b"\x51\x20" + bytes(32)},
-        {"successor": bytes(32)}, {"kind": Settles.MOVE},
+        {"successor": bytes(32)}, {"kind": Settles.MOVE}, {"next_policy": policy_of(2)},
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_cannot_be_wanted(change: dict[str, object]) -> None:

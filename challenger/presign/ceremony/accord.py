@@ -7,6 +7,7 @@
     seen                       what stood unspent: all of it is spent (`sighting`)
     payee, fee_rate            of a cancel: the output script, empty for the depositor's own key; sat/vB
     successor                  of a move: digest of the graphs that come after it
+    next_policy                of a move to graphs of another policy: all of it
     messages                   what is signed, in the order of the inputs
 
 Nobody signs the `messages` of a proposal: each signer makes the transaction from his bundles and compares. They stand
@@ -26,7 +27,7 @@ from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.contribution import Contribution, Round, digest_of
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.sighting import Sighting
-from challenger.presign.refresh import NOBODY, plan_move
+from challenger.presign.refresh import NOBODY, Move, plan_move
 from challenger.presign.settlement import plan_exit_of_all
 from taproot.address import encode_address
 from taproot.connectors.output import payout_script
@@ -38,7 +39,7 @@ MOST_FEE_RATE = 1000  # sat/vB; a slip of the finger, not a price
 SETTLEMENT = "settlement"
 Own = tuple[Mapping[str, Any], Mapping[str, Bundle]]  # manifest and bundles of one's own folder, all checked
 _FIELDS = {"policy", "deadline", "salt", "kind", "deposit", "agreed", "operator", "seen", "payee", "fee_rate",
-           "successor", "messages"}  # fmt: skip
+           "successor", "next_policy", "messages"}  # fmt: skip
 
 
 class Settles(Enum):
@@ -61,6 +62,7 @@ class Wanted:
     payee: bytes = b""
     fee_rate: int = 0
     successor: bytes = b""
+    next_policy: Registered | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for what does not go together."""
@@ -69,6 +71,8 @@ class Wanted:
         is_move = self.kind is Settles.MOVE
         if (self.fee_rate == 0) != is_move or bool(self.successor) != is_move:
             raise InvalidInput("a move names its successor and leaves the fee to its anchor; the others pay a fee")
+        if self.next_policy is not None and not is_move:
+            raise InvalidInput("only a move brings coins under another policy")
         if self.payee and self.kind is not Settles.CANCEL:
             raise InvalidInput(f"a {self.kind.value} names no payee: it is clear whom it pays")
         if self.kind is not Settles.CANCEL and "vault" not in self.seen.sources:
@@ -80,24 +84,31 @@ class Wanted:
             "kind": self.kind.value, "deposit": str(self.deposit), "agreed": self.agreed.hex(),
             "operator": self.operator, "seen": self.seen.to_json(), "payee": self.payee.hex(),
             "fee_rate": self.fee_rate, "successor": self.successor.hex(),
+            "next_policy": None if self.next_policy is None else self.next_policy.to_json(),
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Wanted:
         """Inverse of `to_json`. Raises KeyError, TypeError, ValueError, InvalidInput for anything else."""
+        following = body["next_policy"]
         agreed, payee, successor = (bytes.fromhex(body[name]) for name in ("agreed", "payee", "successor"))
         if len(agreed) != 32 or len(successor) not in (0, 32):
             raise InvalidInput("digests of graphs have 32 bytes")
         return cls(
             Settles(body["kind"]), OutPoint.from_str(body["deposit"]), agreed, str(body["operator"]),
             Sighting.from_json(body["seen"]), payee, body["fee_rate"], successor,
+            None if following is None else Registered.from_json(following),
         )  # fmt: skip
 
     def build(self, graph: Graph) -> Graph:
         """The settlement, from the operator's graph. Raises Refused if the fee leaves dust or nobody can be paid."""
         if self.kind is Settles.MOVE:
-            return plan_move(graph, self.seen.sources).graph
+            return self.move(graph).graph
         return plan_exit_of_all(graph, self.kind.value, self.seen.sources, self.payee_of(graph), self.fee_rate)
+
+    def move(self, graph: Graph) -> Move:
+        """Of a move: it, and terms and depositor of the graphs that come after it."""
+        return move_under(self.next_policy, graph, self.seen)
 
     def payee_of(self, graph: Graph) -> bytes:
         """The script that is paid. Raises Refused where that is nobody's, InvalidInput for one that has no address."""
@@ -157,6 +168,14 @@ def propose_settlement(
     }  # fmt: skip
 
 
+def move_under(policy: Registered | None, graph: Graph, seen: Sighting) -> Move:
+    """The move of what stood unspent to a deposit of this policy; None: terms and parties go on."""
+    if policy is None:
+        return plan_move(graph, seen.sources)
+    parties = policy.parties(policy.operators[0], graph.contract.parties.depositor)
+    return plan_move(graph, seen.sources, policy.terms, parties)
+
+
 def requested(settlement: Graph) -> tuple[bytes, ...]:
     """The messages of a settlement, each once."""
     return tuple(dict.fromkeys(request.message for request in settlement.requests()))
@@ -188,13 +207,19 @@ def check_own(wanted: Names, policy: Registered, own: Own) -> Graph:
     manifest, bundles = own
     if manifest["policy"] != policy.digest().hex():
         raise Refused("your bundles follow another policy than the registered one; name the right folder")
-    if manifest["agreed"] != wanted.agreed.hex() or manifest["deposit"] != str(wanted.deposit):
-        raise Refused(f"your bundles are not those of deposit {wanted.deposit} that the proposal names; name the right "
-                      "folder, or it is about something that you never signed")  # fmt: skip
     for operator, bundle in bundles.items():
         parties = bundle.proposal.parties
         if parties != policy.parties(operator, parties.depositor):
             raise Refused(f"the bundle of {operator} has other parties than the registered policy")
+    return find_named(wanted, own)
+
+
+def find_named(wanted: Names, own: Own) -> Graph:
+    """The operator's graph in bundles of whatever policy. Raises Refused unless they are those of this deposit."""
+    manifest, bundles = own
+    if manifest["agreed"] != wanted.agreed.hex() or manifest["deposit"] != str(wanted.deposit):
+        raise Refused(f"your bundles are not those of deposit {wanted.deposit} that the proposal names; name the right "
+                      "folder, or it is about something that you never signed")  # fmt: skip
     if wanted.operator not in bundles:
         raise Refused(f"there is no bundle of {wanted.operator}; name one of {', '.join(sorted(bundles))}")
     return bundles[wanted.operator].graph

@@ -28,7 +28,6 @@ from challenger.presign.ceremony.evidence import GRAPHS, PLAN
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import Files
 from challenger.presign.ceremony.succession import check_successor
-from challenger.presign.refresh import plan_move
 from taproot.errors import InvalidInput, Refused
 from taproot.presigned import Graph
 from taproot.tx import OutPoint, Transaction
@@ -89,8 +88,7 @@ class Settling(Course):
             if successor is None:
                 raise Refused("a move is signed after all signatures of the new graphs are here; name your bundles of "
                               "them too")  # fmt: skip
-            move = plan_move(graph, accord.wanted.seen.sources)
-            check_successor(accord.wanted, self.desk.policy, move, successor)
+            check_successor(accord.wanted, self.desk.policy, accord.wanted.move(graph), successor)
         self._seen = messages_of(requested(settlement))
         return settlement
 

@@ -2,28 +2,30 @@
 
     old graphs ── presign new graphs over the output of `move` (check_origin) ── sign `move` (check_successor)
 
-docs/spec/bridge.md, "Refresh". The policy stays the registered one; the deposit's amount is what the move leaves.
+docs/spec/bridge.md, "Refresh". The deposit's amount is what the move leaves; else the terms are those of the policy.
+The new graphs can be of another policy (terms, checkpoint, signers): then they are presigned in homes that have
+registered it, and the move, signed in the old homes, names it whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from challenger.presign.ceremony.accord import Own, Wanted, check_own
+from challenger.presign.ceremony.accord import Own, Wanted, find_named, move_under
 from challenger.presign.ceremony.agreement import Origin, Plan
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.sighting import Sighting
-from challenger.presign.refresh import Move, Refresh, check_refresh, plan_move
+from challenger.presign.refresh import Move, Refresh, check_refresh
 from taproot.errors import Misbehaviour, Refused
 from taproot.graph import Funding
 from taproot.tx import OutPoint
 
 
 def make_origin(policy: Registered, own: Own, operator: str, seen: Sighting) -> tuple[Origin, Move]:
-    """What the proposer of new graphs says of the old ones, and the move. Raises InvalidInput without a vault."""
+    """What the proposer of graphs of this policy says of the old ones, and the move."""
     at, agreed = OutPoint.from_str(own[0]["deposit"]), bytes.fromhex(own[0]["agreed"])
     origin = Origin(at, agreed, operator, seen, policy.terms.deposit)
-    move = plan_move(check_own(origin, policy, own), seen.sources)
+    move = move_under(policy, find_named(origin, own), seen)
     return replace(origin, amount=move.terms.deposit), move
 
 
@@ -35,17 +37,18 @@ def check_origin(plan: Plan, proposer: str, own: Own) -> None:
     origin = plan.origin
     if origin is None:
         raise Refused("this ceremony is no refresh; it needs no bundles")
-    move = plan_move(check_own(origin, plan.policy, own), origin.seen.sources)
+    move = move_under(plan.policy, find_named(origin, own), origin.seen)
     if (plan.deposit, plan.terms, plan.depositor) != (move.deposit, move.terms, move.depositor):
         raise Misbehaviour(proposer, "proposes to refresh something else than what the move of the old vault leaves")
 
 
-def check_successor(wanted: Wanted, policy: Registered, move: Move, own: Own) -> None:
+def check_successor(wanted: Wanted, registered: Registered, move: Move, own: Own) -> None:
     """One's own bundles of the new graphs are complete and stand on this move: only then it may be signed.
 
-    Every signature is checked. Raises Refused for other graphs, VerificationFailed for a missing or wrong signature.
+    They are of the policy that the move names, else of the registered one. Every signature is checked. Raises Refused
+    for other graphs, VerificationFailed for a missing or wrong signature.
     """
-    manifest, bundles = own
+    (manifest, bundles), policy = own, wanted.next_policy or registered
     if manifest["policy"] != policy.digest().hex() or manifest["agreed"] != wanted.successor.hex():
         raise Refused("your bundles of the new graphs are not those that the proposal names; name the right folder")
     if set(bundles) != set(policy.operators):
