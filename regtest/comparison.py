@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regtest.backends import BACKENDS
@@ -21,12 +21,13 @@ from taproot.errors import BtcL2Error, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scenario on one back end; `failed` says why it has no verdict."""
+    """One scenario on one back end; times in seconds; `failed` says why it has no verdict."""
 
     scenario: str
     backend: str
     judge: str
     seconds: float
+    own: float  # of this process's processor, without the node's
     verdict: str = ""
     names: tuple[str, ...] = ()
     vbytes: int = 0
@@ -40,13 +41,16 @@ class Row:
 
 def play(name: str, backend: str, network: Network) -> Row:
     """Raises nothing that a scenario may raise: it is in the row."""
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     try:
-        outcome = find_scenario(name)(network)
+        outcome, failed = find_scenario(name)(network), ""
     except BtcL2Error as error:
-        return Row(name, backend, network.judge, time.perf_counter() - began, failed=str(error))
+        outcome, failed = None, str(error)
+    row = Row(name, backend, network.judge, time.perf_counter() - began, time.process_time() - worked, failed=failed)
+    if outcome is None:
+        return row
     names, vbytes = tuple(sent.name for sent in outcome.sent), sum(sent.tx.vbytes for sent in outcome.sent)
-    return Row(name, backend, network.judge, time.perf_counter() - began, outcome.verdict, names, vbytes)
+    return replace(row, verdict=outcome.verdict, names=names, vbytes=vbytes)
 
 
 def differences(rows: Iterable[Row]) -> list[str]:
@@ -64,10 +68,11 @@ def differences(rows: Iterable[Row]) -> list[str]:
 
 def render(rows: Sequence[Row], absent: Sequence[str]) -> str:
     """The table, and what is missing from it."""
-    lines = [f"{'scenario':<20} {'back end':<14} {'txs':>4} {'vbytes':>8} {'seconds':>8}  judge, verdict"]
+    numbers = f"{'txs':>4} {'vbytes':>8} {'seconds':>8} {'own CPU':>8}"
+    lines = [f"{'scenario':<20} {'back end':<14} {numbers}  judge: verdict"]
     for row in sorted(rows, key=lambda row: NAMES.index(row.scenario)):
         words = (row.failed and f"FAILED: {row.failed}") or row.verdict
-        numbers = f"{len(row.names):>4} {row.vbytes:>8,} {row.seconds:>8.1f}"
+        numbers = f"{len(row.names):>4} {row.vbytes:>8,} {row.seconds:>8.1f} {row.own:>8.1f}"
         lines.append(f"{row.scenario:<20} {row.backend:<14} {numbers}  {row.judge}: {words}")
     found = differences(rows)
     same = f"{len(rows)} plays; verdict, transactions and vbytes of each scenario are the same on all back ends."

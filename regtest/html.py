@@ -35,7 +35,8 @@ h1::first-letter { text-transform: uppercase }
        font-weight: 600 } td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 tr.sum td { font-weight: 600; border-top: 2px solid var(--soft) }
 code { font-size: .82rem; word-break: break-all } .picture { overflow-x: auto; border: 1px solid var(--line);
-       border-radius: 6px; padding: .5rem } details { margin: 0 } summary { cursor: pointer } ul { margin: .3rem 0 }
+       border-radius: 6px; padding: .5rem } details { margin: 0 } summary { cursor: pointer;
+       white-space: nowrap } ul { margin: .3rem 0 }
 .good { color: var(--good) } .bad { color: var(--bad) } td.bar { width: 30%; vertical-align: middle }
 .bar i { display: block; height: .65rem; border-radius: 2px; background: #3b78b5 }
 svg text[fill='#222'] { fill: var(--ink) } svg text[fill='#555'], svg text[fill='#666'] { fill: var(--soft) }

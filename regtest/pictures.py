@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from taproot.tx import Transaction
@@ -14,6 +15,7 @@ WIDE, HIGH, ACROSS, DOWN = 188, 46, 34, 16  # a box, and the room between boxes
 MARGIN = 30
 PER_LINE = 5  # a long chain of moves goes on in the next line
 LANE, LEFT, BLOCK = 44, 110, 40
+QUIET, CUT = 60, 12  # more blocks than that without a transaction take as much room as so many
 _COLOURS = ("#e8862d", "#3b78b5", "#3f9a5a", "#8d5bb0", "#b5483b", "#5b8f95", "#9a8a3f", "#777777")
 _FONT = "font-family='system-ui, sans-serif' font-size='12'"
 
@@ -43,11 +45,10 @@ def draw_timeline(rows: Sequence[Row]) -> str:
     """A lane per party, an axis of blocks, a mark for each transaction; hovering over it says what it was."""
     colours = _colours(rows)
     parties = list(dict.fromkeys(row["by"] for row in rows))
-    heights = [row["height"] for row in rows] or [0]
-    first, last = min(heights), max(heights)
-    step = max(2, min(BLOCK, 1000 // max(1, last - first + 1)))
-    width, bottom = LEFT + step * (last - first + 1) + 60, 30 + LANE * len(parties)
-    parts = [*_axis(first, last, step, bottom)]
+    places, quiet = _scale(sorted({row["height"] for row in rows} or {0}))
+    step = max(4, min(BLOCK, 1000 // (1 + max(places.values()))))
+    width, bottom = LEFT + step * (1 + max(places.values())) + 60, 30 + LANE * len(parties)
+    parts = [*_axis(places, quiet, step, bottom)]
     stacked: dict[tuple[str, int], int] = {}
     for k, party in enumerate(parties):
         y = 30 + LANE * k
@@ -56,7 +57,7 @@ def draw_timeline(rows: Sequence[Row]) -> str:
     for row in rows:
         at = row["by"], row["height"]
         level = stacked[at] = stacked.get(at, -1) + 1
-        x, y = LEFT + step * (row["height"] - first), 30 + LANE * parties.index(row["by"]) + 14 - 7 * level
+        x, y = LEFT + step * places[row["height"]], 30 + LANE * parties.index(row["by"]) + 14 - 7 * level
         radius = 3 + min(6, row["vbytes"] / 2000)
         title = f"block {row['height']}: {row['name']}, {row['vbytes']:,} vB. {row['told']}"
         parts.append(f"<circle cx='{x}' cy='{y}' r='{radius:.1f}' fill='{colours[row['by']]}' fill-opacity='.8'>"
@@ -64,13 +65,28 @@ def draw_timeline(rows: Sequence[Row]) -> str:
     return _document(max(width, 400), bottom + 40, parts)
 
 
-def _axis(first: int, last: int, step: int, bottom: int) -> Iterable[str]:
-    every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000_000) if n * step >= 60)
-    yield f"<path d='M{LEFT} {bottom} H{LEFT + step * (last - first)}' stroke='#999'/>"
-    for height in range(first - first % every, last + 1, every):
-        if height >= first:
-            x = LEFT + step * (height - first)
+def _scale(heights: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Where each block stands on the axis; long times in which nothing happens are cut: place → blocks left out."""
+    places, quiet, at = {heights[0]: 0}, dict[int, int](), 0
+    for before, height in pairwise(heights):
+        if height - before > QUIET:
+            quiet[at + CUT // 2], at = height - before, at + CUT
+        else:
+            places |= {before + k: at + k for k in range(1, height - before)}
+            at += height - before
+        places[height] = at
+    return places, quiet
+
+
+def _axis(places: Mapping[int, int], quiet: Mapping[int, int], step: int, bottom: int) -> Iterable[str]:
+    every = next(n for n in (1, 2, 5, 10, 20, 50, 100) if n * step >= 60)
+    yield f"<path d='M{LEFT} {bottom} H{LEFT + step * max(places.values())}' stroke='#999'/>"
+    for height, place in places.items():
+        if height % every == 0:
+            x = LEFT + step * place
             yield f"<path d='M{x} 20 V{bottom + 4}' stroke='#eee'/>" + _text(x - 10, bottom + 20, str(height), "#666")
+    for place, blocks in quiet.items():
+        yield _text(LEFT + step * place - 36, bottom - 6, f"… {blocks:,} blocks …", "#666")
     yield _text(10, bottom + 20, "block", "#666")
 
 

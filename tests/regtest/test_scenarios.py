@@ -17,6 +17,7 @@ from regtest.cooperation import plan, signers_of
 from regtest.html import render_report
 from regtest.network import Network, open_network, small_plot
 from regtest.outcome import Outcome, expect
+from regtest.pictures import draw_timeline
 from regtest.report import describe, transactions_of
 from regtest.scenarios import NAMES, find_scenario, story_of
 from regtest.story import Stage
@@ -170,6 +171,14 @@ def test_a_report_is_one_page_without_anything_from_outside(played: Outcome) -> 
     assert not {"script", "link", "img", "iframe", "object"} & page.tags and "svg" in page.tags
     assert not re.findall(r"url\(|@import", text)
     assert set(re.findall(r"https?://[^'\"<> ]+", text)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_a_long_quiet_time_is_cut_out_of_the_timeline() -> None:
+    rows = [{"name": f"t{h}", "by": "olga", "height": h, "vbytes": 100, "told": ""} for h in (100, 140, 1140)]
+    drawn = draw_timeline(rows)
+    assert "… 1,000 blocks …" in drawn and drawn.count("<circle") == 3
+    assert int(re.findall(r"width='(\d+)'", drawn)[0]) < 1300
+    assert "blocks …" not in draw_timeline(rows[:2])
 
 
 def test_a_report_follows_the_readers_colours(played: Outcome) -> None:

@@ -79,7 +79,7 @@ def test_a_scenario_is_the_same_story_on_every_back_end(
 
 
 def test_a_table_says_which_scenario_failed_or_differs() -> None:
-    row = Row("swap", "embedded", "kernel", 0.1, "fine.", ("pay.1",), 154)
+    row = Row("swap", "embedded", "kernel", 0.1, 0.1, "fine.", ("pay.1",), 154)
     same, other = replace(row, backend="bitcoind"), replace(row, backend="container", vbytes=155)
     failed = replace(row, backend="container", failed="nobody was paid")
     assert differences([row, same]) == [] and "are the same on all back ends" in render([row, same], ["no engine"])
