@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.faucet import fund_all
+from btc_l2.chain.protocol import Chain
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.vetting import stand_in
 from taproot.connectors.claim import make_ticket
@@ -54,14 +55,18 @@ class PaidGroup(Group):
             wanted |= {(operator, output.name): output for output in made}
         return wanted
 
-    def pay(self, but: tuple[tuple[str, str], ...] = (), blocks: int = 2) -> PaidGroup:
-        """Pay for all `but` some, for which an outpoint stands that is nowhere."""
+    def pay(self, but: tuple[tuple[str, str], ...] = ()) -> PaidGroup:
+        """Pay for all `but` some, for which an outpoint stands that is nowhere; two blocks deep."""
+        with self.chain() as chain:
+            return self.pay_on(chain, but)
+
+    def pay_on(self, chain: Chain, but: tuple[tuple[str, str], ...] = ()) -> PaidGroup:
+        """The same on any chain."""
         wanted = self.wanted()
         self.paid = {place: OutPoint(bytes([7]) * 32, k) for k, place in enumerate(wanted)}
-        with self.chain() as chain:
-            places = [place for place in wanted if place not in but]
-            self.paid |= dict(zip(places, fund_all(chain, [wanted[p].tx_out for p in places]), strict=True))
-            chain.mine(blocks - 1)
+        places = [place for place in wanted if place not in but]
+        self.paid |= dict(zip(places, fund_all(chain, [wanted[p].tx_out for p in places]), strict=True))
+        chain.mine()
         return self
 
     def propose(self) -> None:

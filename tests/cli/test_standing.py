@@ -10,7 +10,10 @@ import pytest
 from btc_l2.chain.faucet import fund
 from btc_l2.cli.signer_desk import open_keys
 from challenger.agents.wallet import Wallet
+from regtest.bitcoind import Bitcoind
 from taproot.address import decode_address, encode_address
+from taproot.connectors.output import payout_script
+from tests.chain.conftest import skip_without_bitcoind
 from tests.cli.conftest import Answer
 from tests.cli.paid import PaidGroup
 from tests.cli.signers import call
@@ -176,3 +179,38 @@ def test_nobody_leaves_with_what_is_not_his(pair: PaidGroup) -> None:
     assert answer.code == 2 and "the bundles have olga/bond.alice" in answer.stderr
     nothing = pair.call("standing", "status", "--bundles", pair.home("alice"), "--chain", pair.folder / "chain")
     assert nothing.code == 2 and "no bundles in" in nothing.stderr
+
+
+@pytest.mark.bitcoind
+def test_on_a_running_node_all_is_found_checked_left_and_taken_home(registered_pair: PaidGroup) -> None:
+    skip_without_bitcoind()
+    group = registered_pair
+    with Bitcoind() as node:
+        chain = node.chain()
+        where = ("--node", f"http://127.0.0.1:{node.port}", "--cookie", node.folder / "regtest" / ".cookie")
+        group.pay_on(chain)
+        found = group.call("standing", "fund", "--home", group.home("olga"), "--json", *where).json()
+        paid = {place: str(at) for place, at in group.paid.items() if place[0]}
+        assert {(r["operator"], r["name"]): r["outpoint"] for r in found} == paid
+        group.until_combined()
+        bundles = group.folder / "bundles"
+        assert group.call("signer", "check", bundles, *where).code == 0
+        assert group.call("signer", "check", bundles, "--depth", 3, *where).code == 6
+        _, keys = open_keys(group.home("alice"), b"correct horse")
+        fund(chain, Wallet(chain, keys.key).script_pubkey, 50_000)
+        alice = ("bond.alice", "--bundles", bundles, "--home", group.home("alice"), "--passphrase-file",
+                 group.folder / "passphrase", "--broadcast", *where)  # fmt: skip
+        assert group.call("standing", "leave", *alice).code == 0
+        waits = group.call("signer", "check", bundles, *where)
+        assert waits.code == 6 and "waits in the mempool" in waits.stdout
+        again = group.call("standing", "leave", *alice, "--fee-rate", 5)
+        assert again.code == 0, again.stderr
+        chain.mine(399)
+        early = group.call("standing", "exit", *alice)
+        assert early.code == 6 and "wait 1 blocks" in early.stderr
+        chain.mine()
+        home = group.call("standing", "exit", *alice)
+        assert home.code == 0, home.stderr
+        chain.mine()
+        values = [c.output.value for c in chain.find_coins(payout_script(group.contract("olga"), "alice"))]
+        assert len(values) == 2 and max(values) > 9_999_000  # the bond, and what is left of the fee coin
