@@ -79,13 +79,13 @@ def render(rows: Sequence[Row], absent: Sequence[str]) -> str:
     return "\n".join([*lines, "", *(found or [same]), *absent, ""])
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Play, write the table again after each story."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--backend", action="append", choices=BACKENDS, help="once for each; default: all")
     options.add_argument("--scenario", action="append", choices=NAMES, help="once for each; default: all")
     options.add_argument("--out", type=Path, default=Path("out/scenarios.txt"))
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     for name in given.scenario or NAMES:  # now: what stands in the files may change while the table is made
         find_scenario(name)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
 from regtest.backends import NODES, make_node
-from regtest.comparison import Row, differences, play, render
+from regtest.comparison import Row, differences, main, play, render
 from regtest.network import Network, small_plot
 from regtest.party import make_cast
 from regtest.scenarios import NAMES
@@ -86,6 +87,18 @@ def test_a_table_says_which_scenario_failed_or_differs() -> None:
     assert "no engine" in render([row], ["no engine"])
     assert differences([row, other]) == ["swap is another story on container than on embedded"]
     assert "swap failed on container: nobody was paid" in render([row, failed], [])
+
+
+def test_the_table_is_written_and_names_what_could_not_be_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BITCOIND_CORE", str(tmp_path / "nowhere"))
+    table = tmp_path / "out" / "scenarios.txt"
+    given = ["--backend", "embedded", "--backend", "bitcoind-core", "--scenario", "swap", "--out", str(table)]
+    assert main(given) == 0
+    assert table.read_text() == capsys.readouterr().out
+    assert "swap                 embedded          4      600" in table.read_text()
+    assert "not played on bitcoind-core: BITCOIND_CORE is" in table.read_text()
 
 
 def test_stories_that_follow_each_other_share_no_key() -> None:
