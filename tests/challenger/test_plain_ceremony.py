@@ -12,13 +12,15 @@ from btclib_wallet.psbt import Psbt as OtherPsbt
 from btclib_wallet.psbt import sign as other_sign
 
 from challenger.presign.bundle import Bundle
+from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.card import declare_plain, declared_plain, make_card, read_card
+from challenger.presign.ceremony.ceremony import Ceremony, begin
 from challenger.presign.ceremony.contribution import Round, pack
 from challenger.presign.ceremony.elsewhere import read_signed, to_sign
 from challenger.presign.ceremony.evidence import verify_evidence
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.result import make_bundles
-from challenger.presign.ceremony.store import EVIDENCE
+from challenger.presign.ceremony.store import CEREMONIES, EVIDENCE, Files
 from challenger.presign.session import run_ceremony
 from challenger.presign.settlement import approve_payment, plan_exit_of_all, sign_together
 from challenger.presign.signer import Signer
@@ -31,7 +33,19 @@ from taproot.psbt_graph import make_psbt
 from taproot.sighash import SighashType
 from taproot.terms import Terms
 from taproot.units import Sats
-from tests.challenger.signers import NAMES, TOY, Table, changed, keys_of, of, policy_of
+from tests.challenger.signers import (
+    DEADLINE,
+    DEPOSIT,
+    DEPOSITOR,
+    NAMES,
+    TOY,
+    Table,
+    changed,
+    keys_of,
+    of,
+    outpoints_of,
+    policy_of,
+)
 from tests.challenger.test_presign import own_keys
 from tests.taproot.test_psbt_graph import OneKey
 from tests.taproot.toy import (
@@ -234,6 +248,30 @@ def test_a_plain_signer_sends_the_same_file_again_after_a_restored_folder(tmp_pa
     sent = of(seat.sign(), Round.PARTIALS, "carol")
     (seat.files.folder / sent.file_name).unlink()
     assert of(table.seat("carol").sign(), Round.PARTIALS, "carol").to_bytes() == sent.to_bytes()
+
+
+def test_who_is_plain_and_has_signed_confirm_signs_no_second_graph_of_the_deposit(tmp_path: Path) -> None:
+    """His signature of `confirm` has no nonce that would bind it to the first one."""
+    table = Table(tmp_path, 3, plain=("carol",)).open()
+    first = next((table.desks["alice"].home / CEREMONIES).iterdir()).name
+    while Round.CONFIRM_PARTIALS not in {c.round for c in table.round()}:
+        pass
+    again = begin(table.desks["alice"], DEPOSITOR, DEPOSIT, DEADLINE, "11" * 16)
+    table.pass_on([again.proposed])
+    seats = {name: second_seat(table, name, first) for name in table.desks}
+    table.pass_on([seat.give_keys(outpoints_of(table.policy, name)) for name, seat in seats.items()])
+    for name in seats:
+        seats[name] = second_seat(table, name, first)
+        seats[name].agree(Messages.of(seats[name].graphs()))
+    table.pass_on([c for name in seats for c in second_seat(table, name, first).sign()])
+    assert {c.round for c in second_seat(table, "bob", first).sign()} >= {Round.PARTIALS}
+    with pytest.raises(Refused, match=f"have your signature of `confirm` from ceremony {first[:8]}"):
+        second_seat(table, "carol", first).sign()
+
+
+def second_seat(table: Table, name: str, first: str) -> Ceremony:
+    folders = (table.desks[name].home / CEREMONIES).iterdir()
+    return Ceremony(table.desks[name], Files(next(f for f in folders if f.name != first)))
 
 
 # ---- a key elsewhere ------------------------------------------------------------------------------------------------

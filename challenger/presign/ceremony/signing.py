@@ -8,6 +8,7 @@ first stage have been checked and are on the disk; its nonces may leave before, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from challenger.presign.ceremony.share import (
     make_parts,
     make_signatures,
 )
-from challenger.presign.ceremony.store import SIGNATURES, Files
+from challenger.presign.ceremony.store import AGREED, SIGNATURES, Files, ceremony_folders
 from taproot.errors import Misbehaviour, Refused, VerificationFailed
 from taproot.musig2 import SecretNonce
 
@@ -142,6 +143,7 @@ class Signing(Seat):
         slot, signed = self._slot(stage, attempt), self._messages.of_round(stage.nonces)
         given, joined = self._join_nonces(stage, attempt)
         if self._is_plain:
+            self._check_confirmed_nowhere()
             own_key, desk = self._cosigners.plain[self.desk.name], self.desk
             parts = make_signatures(own_key, desk.keys, signed, desk.elsewhere)
         else:
@@ -152,6 +154,21 @@ class Signing(Seat):
         heard = self.heard(stage.nonces, attempt)
         body = {"heard": heard, "messages": slot.messages.hex(), "partials": pack(parts)}
         return self.send(stage.partials, attempt, body)
+
+    def _check_confirmed_nowhere(self) -> None:
+        """A plain signer's signature of `confirm` is good in every ceremony of the deposit, a MuSig2 part is not."""
+        mine = {m.hex() for m in self._messages.confirm}
+        for folder in ceremony_folders(self.desk.home):
+            files, last = Files(folder), CONFIRM.partials
+            agreed = files.read(AGREED)
+            attempts = range(1, files.attempts(last) + 1)
+            if folder == self.files.folder or agreed is None or not mine & set(json.loads(agreed)["confirm"]):
+                continue
+            if any(self.desk.name in files.senders(last, attempt) for attempt in attempts):
+                raise Refused(
+                    f"the others have your signature of `confirm` from ceremony {folder.name[:8]}; a second graph of "
+                    "the deposit could stand before you hold its signatures; finish the first, or let it be refunded"
+                )
 
     @property
     def _is_plain(self) -> bool:
