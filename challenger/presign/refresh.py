@@ -81,8 +81,8 @@ def plan_move(
 ) -> Move:
     """The move of `sources` (the vault, and outputs of an open claim) to a deposit output under other graphs.
 
-    Without `terms` and `parties` those of the old graph go on; the output is of the n-of-n of `parties`;
-    `terms.deposit` is set to what the move leaves. Raises InvalidInput if the vault is not moved, or if it is to another network.
+    Without `terms` and `parties` those of the old graph go on; the output is of the n-of-n of `parties`, and the terms'
+    deposit is what the move leaves. Raises InvalidInput if the vault is not moved, or if it is to another network.
     """
     if "vault" not in sources:
         raise InvalidInput("a refresh moves the vault; name it among the sources")
