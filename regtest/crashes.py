@@ -1,32 +1,26 @@
-"""Where a process can die, and what its disk has then: the points are found by running, not listed by hand.
+"""Where a process can die, and what becomes of it: the points are found by running, not listed by hand.
 
-A `Watch` stands at the seams that the parts have anyway: what `btc_l2.durable` tells of every file on its way to
-the disk, every statement of an SQLite connection that changes something, every sending to the chain, every call to a
-signer that keeps its nonces in memory. Whoever acts is a party with files of its own. A run without deaths records the
+A `Watch` is told of every point by those who stand at the seams that the parts have anyway: files and databases
+(`regtest.crashes_disk`), sendings to the chain (`regtest.crashes_stage`), calls to signers with nonces in memory
+(`regtest.crashes_signing`), what goes from hand to hand (`regtest.crashes_ceremony`). Whoever acts is a party with
+files of its own. A run without deaths records the
 points; in another one the party dies at its k-th point: its files are kept as the disk has them at that moment,
 everything else is dropped, and it starts again from these files (docs/spec/crashes.md).
 """
 
 from __future__ import annotations
 
-import re
 import shutil
-import sqlite3
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-from btc_l2 import durable
+from typing import TypeVar
 
 T = TypeVar("T")
 Kept = dict[Path, bytes | None]  # content by path, None for a folder
 Lose = Callable[[Kept], None]  # takes away what no fsync had confirmed
 
-_ID = re.compile(r"\b[0-9a-f]{8,}\b\.?")  # in a file name: another one in each run
-POWER = ", power lost"  # ends the kind of a point at which unsynced writes are lost, too
 MOST_LIVES = 12
 
 
@@ -72,7 +66,7 @@ class Watch:
     _counts: dict[str, int] = field(default_factory=dict)
     _dead: str = ""
     _kept: Kept = field(default_factory=dict)
-    _open: list[tuple[str, weakref.ref[sqlite3.Connection]]] = field(default_factory=list)
+    _open: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
     @property
     def actor(self) -> str:
@@ -124,19 +118,17 @@ class Watch:
                 lose(self._kept)
             raise Died(party)
 
-    def opened(self, connection: sqlite3.Connection) -> None:
-        """A database is open; its owner's death closes it."""
+    def opened(self, close: Callable[[], object]) -> None:
+        """The acting party has something open; his death closes it."""
         if self._actors:
-            self._open.append((self.actor, weakref.ref(connection)))
+            self._open.append((self.actor, close))
 
     def bury(self, party: str) -> None:
         """Close what the dead has open, and put on the disk what was there when he died."""
-        for owner, reference in self._open:
-            connection = reference()
-            if owner == party and connection is not None:
-                with suppress(sqlite3.Error):
-                    connection.close()
-        self._open = [(owner, reference) for owner, reference in self._open if owner != party]
+        for owner, close in self._open:
+            if owner == party:
+                close()
+        self._open = [(owner, close) for owner, close in self._open if owner != party]
         for place in self.homes.get(party, ()):
             _clear(place)
         for path, content in sorted(self._kept.items()):
@@ -150,147 +142,6 @@ class Watch:
             for path in _paths(place):
                 kept[path] = None if path.is_dir() else path.read_bytes()
         return kept
-
-
-@contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Stand at the seams of files and databases while the block runs."""
-    files, connect = _FileSteps(watch), sqlite3.connect
-
-    class Watched(WatchedConnection):
-        """Knows whom to tell."""
-
-        watch_ = watch
-
-    def opening(*given: Any, **named: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*given, **{"factory": Watched, **named})
-        watch.opened(connection)
-        return connection
-
-    durable.steps.append(files)
-    setattr(sqlite3, "connect", opening)  # noqa: B010 (a module's function)
-    try:
-        yield watch
-    finally:
-        setattr(sqlite3, "connect", connect)  # noqa: B010
-        durable.steps.remove(files)
-
-
-# ---- files -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _FileSteps:
-    """A point for each step of a file to the disk; a second one where the power could take the step back."""
-
-    watch: Watch
-    before: dict[Path, bytes | None] = field(default_factory=dict)  # what a name stood for before it was changed
-
-    def __call__(self, what: str, path: Path) -> None:
-        if what in ("created", "removing"):
-            self.before[path] = path.read_bytes() if path.exists() else None
-        name = _ID.sub("", path.name)
-        self.watch.reach(f"file {what}", name)
-        lose = self._loss(what, path)
-        if lose is not None:
-            self.watch.reach(f"file {what}{POWER}", name, lose)
-
-    def _loss(self, what: str, path: Path) -> Lose | None:
-        if what in ("created", "synced"):
-            return lambda kept: _drop_temporaries(kept, path)
-        if what == "written":
-            return lambda kept: _empty_temporaries(kept, path)
-        if what in ("linked", "replaced", "removed"):
-            return lambda kept: _put_back(kept, path, self.before.get(path))
-        return None
-
-
-def _is_temporary(path: Path, of: Path) -> bool:
-    return path.parent == of.parent and path.name.startswith(f".{of.name}.")
-
-
-def _drop_temporaries(kept: Kept, path: Path) -> None:
-    for found in [p for p in kept if _is_temporary(p, path)]:
-        del kept[found]
-
-
-def _empty_temporaries(kept: Kept, path: Path) -> None:
-    """The name is there, its bytes never came to the disk."""
-    for found in [p for p in kept if _is_temporary(p, path)]:
-        kept[found] = b""
-
-
-def _put_back(kept: Kept, path: Path, content: bytes | None) -> None:
-    """The name stands for what it stood for before."""
-    kept.pop(path, None)
-    if content is not None:
-        kept[path] = content
-
-
-# ---- databases -------------------------------------------------------------------------------------------------------
-
-_READING = ("SELECT", "EXPLAIN")
-
-
-class WatchedConnection(sqlite3.Connection):
-    """A connection whose changes are points: before and after each statement, and torn in the middle of a commit."""
-
-    watch_: Watch
-
-    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
-        """See `sqlite3.Connection.execute`."""
-        return self._watched(sql, lambda: sqlite3.Connection.execute(self, sql, *given))
-
-    def executemany(self, sql: str, *given: Any) -> sqlite3.Cursor:
-        """See `sqlite3.Connection.executemany`."""
-        return self._watched(sql, lambda: sqlite3.Connection.executemany(self, sql, *given))
-
-    def executescript(self, sql: str) -> sqlite3.Cursor:
-        """See `sqlite3.Connection.executescript`."""
-        return self._watched("CREATE " + sql, lambda: sqlite3.Connection.executescript(self, sql))
-
-    def commit(self) -> None:
-        """See `sqlite3.Connection.commit`."""
-        self._watched("COMMIT", lambda: sqlite3.Connection.commit(self))
-
-    def _watched(self, sql: str, work: Callable[[], T]) -> T:
-        word = sql.split(None, 1)[0].upper()
-        if word in _READING or (word == "PRAGMA" and "=" not in sql):
-            return work()
-        about = _table(sql)
-        path = self._path()
-        self.watch_.reach(f"{word.lower()} before", about)
-        size = _size(path)
-        done = work()
-        if not self.in_transaction and word in ("COMMIT", "INSERT", "UPDATE", "DELETE", "REPLACE"):
-            torn = _size(path)
-            self.watch_.reach(f"commit torn{POWER}", about, lambda kept: _tear(kept, path, size, torn))
-        self.watch_.reach(f"{word.lower()} after", about)
-        return done
-
-    def _path(self) -> Path:
-        """The write-ahead log of the main database."""
-        (_, _, name), *_ = sqlite3.Connection.execute(self, "PRAGMA database_list").fetchall()
-        return Path(f"{name}-wal")
-
-
-def _table(sql: str) -> str:
-    """What a statement is about, in a word."""
-    words = sql.replace("(", " ").split()
-    if words[0].upper() in ("INSERT", "REPLACE", "DELETE"):
-        return next((words[k + 1] for k, w in enumerate(words[:-1]) if w.upper() in ("INTO", "FROM")), "")
-    return words[1] if len(words) > 1 and words[0].upper() in ("UPDATE", "PRAGMA") else ""
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _tear(kept: Kept, path: Path, before: int, after: int) -> None:
-    """The power went while the log was being synced: half of what was new came to the disk."""
-    content = kept.get(path)
-    if content is not None and after > before:
-        kept[path] = content[: (before + after) // 2]
 
 
 # ---- places ----------------------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from regtest import crashes_life
-from regtest.crashes import Point, Watch, watching
+from regtest.crashes import Point, Watch
 from regtest.crashes_ceremony import Gathering, Medium, Post, Stick
+from regtest.crashes_disk import watching
 from regtest.crashes_matrix import Dry, Ending, Row, Story, choose, play, play_dry, scenario_story, summary, told_story
 from regtest.crashes_signing import noting_nonces
 from regtest.party import DEPOSITOR
@@ -24,6 +25,7 @@ from regtest.story import Stage
 from regtest.workshop import Workshop
 from tests.challenger.signers import DEADLINE, DEPOSIT, Table, outpoints_of
 from tests.challenger.signers import DEPOSITOR as PAYER
+from tests.regtest.crash_commands import refund_story
 from tests.regtest.invariant import check_invariant
 
 OUT = Path("out/crashes.txt")
@@ -45,7 +47,7 @@ COSTLY = ("five_challengers", "signer_offline", "refresh", "several_claims")
 DEFAULT: Mapping[str, tuple[int, int]] = {
     "deposit_claim": (3, 1), "deposit_refund": (2, 0), "challenge_won": (3, 1), "challenge_lost": (2, 0),
     "cooperative_payout": (2, 0), "deposit_claim, tower of olga": (2, 1), "ceremony by files": (4, 1),
-    "ceremony by mail": (4, 1),
+    "ceremony by mail": (4, 1), "bridge commands": (2, 0),
 }  # fmt: skip
 
 
@@ -61,13 +63,14 @@ def stories(workshop: Workshop) -> Iterator[Story]:
     for medium in ("files", "mail"):
         for members in (2, 3):
             yield _ceremony(medium, members)
+    yield refund_story()
 
 
 def counts_of(name: str) -> tuple[int, int]:
     """Combinations of a story in the long run: with one death, with two."""
     if name.startswith("whole life") or name in COSTLY or name.startswith(COSTLY):
         return FEW
-    return (20, 6) if name.startswith("ceremony") else MANY
+    return (20, 6) if name.startswith(("ceremony", "bridge")) else MANY
 
 
 def rows_of(dry: Dry, once: int, twice: int, seed: int = SEED) -> Iterator[Row]:

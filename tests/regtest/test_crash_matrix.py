@@ -11,7 +11,8 @@ import pytest
 from btc_l2 import durable
 from btc_l2.bridge.deposits import DepositStore
 from challenger.journal import Journal
-from regtest.crashes import POWER, Death, Died, Watch, watching
+from regtest.crashes import Death, Died, Watch
+from regtest.crashes_disk import POWER, watching
 from regtest.crashes_matrix import Combination, Row, Story, play, play_dry
 from regtest.workshop import Workshop
 from tests.regtest.crash_matrix import DEFAULT, counts_of, rows_of, stories
