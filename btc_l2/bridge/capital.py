@@ -42,6 +42,7 @@ class Works:
     kills: Mapping[str, int]  # variant → reward of the challenger who wins
     slashes: Mapping[str, bool]  # challenger → his bond can pay the penalty
     faults: tuple[str, ...]
+    claimed_at: int | None = None  # height of the kickoff of an open claim
 
     @property
     def needs_refresh(self) -> bool:
@@ -98,7 +99,9 @@ def examine(chain: Chain, deposit: str, graph: Graph) -> Works:
     bonds = {name: _state(chain, graph, bond_name(name)) for name in challengers}
     faults += [f"bond of {name} is {state}" for name, state in bonds.items() if state != STANDING]
     slashes = {name: state != GONE for name, state in bonds.items()}
-    return Works(deposit, vault, ticket, vault and claimable, kills, slashes, tuple(faults))
+    asset = chain.utxo(graph.outpoints["asset"])
+    claimed_at = None if asset is None else asset.height
+    return Works(deposit, vault, ticket, vault and claimable, kills, slashes, tuple(faults), claimed_at)
 
 
 def _reward(graph: Graph, state: str, k: int) -> int:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from btc_l2.bridge.capital import CapitalReport, Position, Works
     from challenger.presign.ceremony.registered import Registered
     from challenger.presign.funding import Due
+    from taproot.presigned import Graph
+    from taproot.terms import Terms
     from taproot.tx import OutPoint
 
 app = typer.Typer(help="Stakes, tickets and bonds: fund them, see what they do, take them home.", no_args_is_help=True)
@@ -74,7 +76,7 @@ def show_status(
     with open_chain(node, cookie, network, chain) as opened:
         height, report = opened.tip().height, survey(opened, graphs)
     if not as_json:
-        print("\n".join(status_screen(height, report, party)))
+        print("\n".join(status_screen(height, report, party, graphs)))
         return
     positions = [asdict(p) | {"outpoint": str(p.outpoint)} for p in report.positions if party in (None, p.party)]
     works = [asdict(w) | {"needs_refresh": w.needs_refresh} for w in report.works]
@@ -103,7 +105,9 @@ def fund_screen(policy: Registered, wanted: list[Due], chosen: Mapping[Due, OutP
         yield f"first round: btc-l2 signer sign --out stick/ {' '.join(sign_arguments(policy, party, chosen or {}))}"
 
 
-def status_screen(height: int, report: CapitalReport, party: str | None) -> Iterator[str]:
+def status_screen(
+    height: int, report: CapitalReport, party: str | None, graphs: Mapping[str, Graph]
+) -> Iterator[str]:
     """What is locked, then a paragraph per deposit and operator."""
     yield f"== standing outputs at height {height} ".ljust(_WIDTH, "=")
     for p in report.positions:
@@ -113,7 +117,7 @@ def status_screen(height: int, report: CapitalReport, party: str | None) -> Iter
         if party in (None, name):
             yield f"{name} has locked {report.locked(name):,} sat"
     for works in report.works:
-        yield from _works_lines(works)
+        yield from _works_lines(works, graphs[works.deposit].contract.terms)
 
 
 def _position_line(p: Position, height: int) -> str:
@@ -126,9 +130,13 @@ def _position_line(p: Position, height: int) -> str:
     return f"{p.party:<12}{p.name:<18}{p.sats:>15,} sat  {p.state}{free}; for {', '.join(p.deposits)}"
 
 
-def _works_lines(works: Works) -> Iterator[str]:
+def _works_lines(works: Works, terms: Terms) -> Iterator[str]:
     yield f"== {works.deposit} ".ljust(_WIDTH, "=")
-    yield f"vault {'holds the deposit' if works.vault else 'is empty'}; ticket {works.claim}; takes {_yes(works.takes)}"
+    if works.claimed_at is not None:
+        at, paid = works.claimed_at, works.claimed_at + terms.total_delay
+        yield f"OPEN CLAIM since height {at}: without a challenge paid from {at + terms.challenge_delay} on, else from"
+        yield f"{paid} on; stakes and bonds answer for it until {paid + terms.slash_delay} at the latest"
+    yield f"vault {'holds the deposit' if works.vault else 'is empty'}; ticket {works.claim}; takes {_takes(works)}"
     for variant, reward in works.kills.items():
         yield f"  a kill by {variant:<26}{reward:>15,} sat to the challenger who wins"
     for challenger, pays in works.slashes.items():
@@ -138,8 +146,11 @@ def _works_lines(works: Works) -> Iterator[str]:
         yield "a refresh ceremony repairs it: the vault moves under a new graph"
 
 
-def _yes(value: bool) -> str:
-    return "work" if value else "do not work"
+def _takes(works: Works) -> str:
+    """The operator's payout: it needs the vault and a ticket."""
+    if works.takes:
+        return "work"
+    return "wait for the vault" if works.kills else "do not work"
 
 
 def _fund_document(

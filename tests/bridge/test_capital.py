@@ -8,6 +8,7 @@ import pytest
 
 from btc_l2.bridge.capital import GONE, LEAVING, SPENT, STANDING, CapitalReport, examine, survey
 from btc_l2.bridge.skeleton import build_skeleton
+from btc_l2.cli.standing import status_screen
 from taproot.connectors.claim import make_ticket
 from taproot.connectors.deposit import make_deposit
 from taproot.graph import Funding
@@ -106,7 +107,10 @@ def test_stake_of_one_claim_spent_by_a_kill_shows_in_the_other_deposits(bridge: 
 def test_ticket_of_an_open_claim_is_kicked_off_and_still_takes(bridge: Bridge) -> None:
     bridge.plays("confirm", "kickoff")
     works = report(bridge).works[0]
-    assert (works.claim, works.takes) == (SPENT, True)
+    assert (works.claim, works.takes) == (SPENT, True) and works.claimed_at == bridge.chain.tip().height
+    bridge.chain.mine(TERMS.challenge_delay)
+    bridge.plays("take1")
+    assert report(bridge).works[0].claimed_at is None
 
 
 def test_bond_that_has_left_pays_no_slash(bridge: Bridge) -> None:
@@ -123,3 +127,18 @@ def test_many_deposits_share_one_pool(bridge: Bridge) -> None:
     found = report(bridge, *many)
     assert found.locked("operator") == TERMS.stakes[0] + 6 * TICKET
     assert replace(found, works=()).locked("bob") == TERMS.bond
+
+
+def test_the_screen_of_an_open_claim_says_until_when_at_the_latest(bridge: Bridge) -> None:
+    def screen() -> str:
+        found, graphs = report(bridge), {"deposit0": bridge.bundle.graph}
+        return "\n".join(status_screen(bridge.chain.tip().height, found, None, graphs))
+
+    assert "takes wait for the vault" in screen() and "OPEN CLAIM" not in screen()
+    bridge.plays("confirm", "kickoff")
+    at = bridge.chain.tip().height
+    shown = " ".join(screen().split())
+    paid, over = at + TERMS.total_delay, at + TERMS.total_delay + TERMS.slash_delay
+    assert f"OPEN CLAIM since height {at}: without a challenge paid from {at + TERMS.challenge_delay} on" in shown
+    assert f"else from {paid} on; stakes and bonds answer for it until {over} at the latest" in shown
+    assert "ticket kicked off; takes work" in shown

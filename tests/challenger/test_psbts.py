@@ -18,7 +18,7 @@ from taproot.psbt_graph import add_signature, make_psbt
 from taproot.tx import OutPoint, Transaction, TxIn, TxOut
 from taproot.units import Sats
 from tests.taproot.test_psbt_graph import SHOWN, bundle, find_leaf, graph, shown
-from tests.taproot.toy import SECRETS
+from tests.taproot.toy import SECRETS, presign_toy
 
 GRAPHS = {"operator": graph()}
 
@@ -111,6 +111,18 @@ def test_a_signature_for_another_leaf_or_of_a_stranger_is_a_difference() -> None
 def test_what_others_add_is_told_by_its_name() -> None:
     psbt = shown("confirm").with_input(0, record(0x0A, b"x", bytes(20))).with_input(0, {b"\xf0\x01": b"y"})
     assert look(psbt) == ("confirm", (), ("input 0: PSBT_IN_RIPEMD160", "input 0: a record of type 0xf0"))
+
+
+@pytest.mark.parametrize(("plain", "keys"), [(("alice",), 2), (("bob", "operator"), 3)])
+def test_with_plain_signers_each_signature_of_the_n_of_n_is_checked(plain: tuple[str, ...], keys: int) -> None:
+    made = presign_toy(plain=plain)
+    psbt = with_signatures(make_psbt(made.graph, "confirm"), made.graph, "confirm", made.signatures)
+    found = compare(psbt, {"operator": made.graph})
+    assert found is not None and found.differences == () and len(found.added) == keys
+    first = next(iter(psbt.all_of(0, f.IN_TAP_SCRIPT_SIG)))
+    spoiled = psbt.without(0, f.IN_TAP_SCRIPT_SIG).with_input(0, record(f.IN_TAP_SCRIPT_SIG, bytes(64), first))
+    found = compare(spoiled, {"operator": made.graph})
+    assert found is not None and "WRONG signature of n-of-n" in found.differences[0]
 
 
 @pytest.mark.parametrize("name", ["confirm", "take1", "leave.stake0", "alice/timeout.reveal@stake0"])

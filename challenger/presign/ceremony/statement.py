@@ -75,13 +75,20 @@ class Statement:
             if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
                 raise ValueError("another format")
             made = cls(**document)
-            sizes = {len(bytes.fromhex(getattr(made, name))) for name in _HASHES}, len(bytes.fromhex(made.signature))
+            sizes = {_digits(getattr(made, name)) for name in _HASHES}, _digits(made.signature)
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidInput(f"no file of format {FORMAT!r}: {error}") from error
         numbers = all(type(getattr(made, name)) is int and getattr(made, name) >= 0 for name in _NUMBERS)
-        if sizes != ({32}, 64) or not numbers or not isinstance(made.signer, str):
+        if sizes != ({64}, 128) or not numbers or not isinstance(made.signer, str):
             raise InvalidInput(f"no file of format {FORMAT!r}: a field of another kind")
         return made
+
+
+def _digits(text: str) -> int:
+    """Length of hexadecimal as we write it. Raises ValueError, TypeError for anything else."""
+    if bytes.fromhex(text).hex() != text:
+        raise ValueError("hexadecimal in another form")
+    return len(text)
 
 
 def keep_statement(folder: Path, given: Statement) -> bool:
