@@ -56,7 +56,7 @@ class Composed:
 
     def up(self, *names: str) -> None:
         """Make and start these services, or all, each when what it depends on is as it should be."""
-        for name in names or self.file.services:
+        for name in names or sorted(self.file.services, key=self._waits_for_an_end):
             service = self.file.services[name]
             for on, condition in service.depends_on.items():
                 if on not in self.containers:
@@ -141,6 +141,9 @@ class Composed:
             there = self.run.engine.networks.get(self._networks[network]).attrs["Containers"].values()
             found[network] = {c["Name"].removeprefix(f"{self.run.name}-") for c in there}
         return found
+
+    def _waits_for_an_end(self, name: str) -> bool:
+        return COMPLETED in self.file.services[name].depends_on.values()
 
     def _note_heights(self, name: str) -> None:
         with suppress(APIError, OSError, ValueError):

@@ -1,6 +1,6 @@
 """compose.yaml in real containers: a ceremony without a dealer, then the dispute; whoever is killed goes on.
 
-The tests of this module are acts of one story and come in their order.
+The first tests of this module are acts of one story and come in their order.
 """
 
 from __future__ import annotations
@@ -129,3 +129,17 @@ class LateLedger(Ledger):
                     known |= mine.keys()
                 else:
                     known |= {tx.outpoint(k) for k in range(len(tx.outputs))}
+
+
+@pytest.mark.long
+def test_an_honest_operator_is_paid_and_nobody_objects(engine: Any) -> None:
+    """`LIE= docker compose up`: everything that stands in the file, and nothing else."""
+    story = Composed(engine, {"LIE": "", "EVERY": "0.5"})
+    try:
+        story.up()
+        bundle = Bundle.from_bytes(story.read("bob", f"{DEPOSIT}/olga.bundle"), GameLibrary().scripts)
+        view = View(story.chain(), bundle.graph, 0)
+        story.wait_until("a take", lambda: bool(view.refresh()) and view.is_spent("asset"))
+        assert view.spent["asset"].name == "take1" and set(view.by_name) == {"confirm", "kickoff", "take1"}
+    finally:
+        story.run.close()
