@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +13,13 @@ import pytest
 from btc_l2 import durable
 from btc_l2.bridge.deposits import DepositStore
 from challenger.journal import Journal
-from regtest.crashes import Death, Died, Watch
+from regtest.crashes import Death, Died, Kept, Watch
 from regtest.crashes_disk import POWER, watching
 from regtest.crashes_matrix import Combination, Row, Story, play, play_dry
 from regtest.workshop import Workshop
 from tests.regtest.crash_matrix import DEFAULT, counts_of, rows_of, stories
 
+KILLED = 9
 NAMES = [story.name for story in stories(Workshop())]
 
 
@@ -127,19 +130,59 @@ def test_a_killed_process_leaves_its_temporary_file_and_the_name_as_it_was(home:
     assert temporary.read_bytes() == b""
 
 
+def write_row(home: Path) -> None:
+    database = sqlite3.connect(home / "file", isolation_level=None)
+    for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
+        database.execute(statement)
+    database.executescript("CREATE TABLE IF NOT EXISTS rows (value)")
+    for statement in ("BEGIN", "INSERT INTO rows VALUES (1)", "COMMIT"):
+        database.execute(statement)
+    database.close()
+
+
 @pytest.mark.parametrize(("kind", "left"), [("commit before", 0), (f"commit torn{POWER}", 0), ("commit after", 1)])
 def test_rows_are_there_after_their_commit_and_not_if_it_was_torn(home: Path, kind: str, left: int) -> None:
-    def work() -> None:
-        database = sqlite3.connect(home / "file", isolation_level=None)
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
-            database.execute(statement)
-        database.executescript("CREATE TABLE IF NOT EXISTS rows (value)")
-        for statement in ("BEGIN", "INSERT INTO rows VALUES (1)", "COMMIT"):
-            database.execute(statement)
-        database.close()
-
-    die(home, kind, work)
+    die(home, kind, lambda: write_row(home))
     assert sqlite3.connect(home / "file").execute("SELECT count(*) FROM rows").fetchone() == (left,)
+
+
+class KilledForReal(Watch):
+    """Ends the process instead of telling what its disk has."""
+
+    def _read(self, party: str) -> Kept:
+        os._exit(KILLED)
+
+
+def sizes(home: Path) -> dict[str, int]:
+    """What lies in a folder; the names of temporary files without what is there by chance."""
+    return {re.sub(r"^(\.\w+\.).*", r"\1", path.name): path.stat().st_size for path in home.iterdir()}
+
+
+def test_a_death_leaves_what_a_process_that_is_really_killed_leaves(tmp_path: Path) -> None:
+    def work(home: Path) -> None:
+        home.mkdir(exist_ok=True)
+        durable.write_once(home / "secret", b"seed")
+        write_row(home)
+        durable.replace_file(home / "kit", b"kit")
+        durable.remove_file(home / "secret")
+
+    dry = Watch()
+    with watching(dry):
+        dry.live("party", lambda: work(tmp_path / "dry"))
+    places = [at for at, point in enumerate(dry.points) if not point.kind.endswith(POWER)]
+    for at in places:
+        home, real = tmp_path / f"{at}", tmp_path / f"{at}.real"
+        watch = Watch([Death("party", at)], homes={"party": (home,)})
+        with watching(watch), pytest.raises(Died), watch.acting("party"):
+            work(home)
+        watch.bury("party")
+        if (child := os.fork()) == 0:
+            killed = KilledForReal([Death("party", at)])
+            with watching(killed), killed.acting("party"):
+                work(real)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+        assert sizes(home) == sizes(real), dry.points[at]
+    assert len(places) > 20
 
 
 def test_nobody_dies_where_nobody_was_told_to(home: Path) -> None:
