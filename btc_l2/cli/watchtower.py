@@ -73,10 +73,12 @@ def serve(found: Resolved, chain: RpcChain, rounds: int | None = None, program_o
 
 @app.command("check")
 def check_tower(config: Config = None, as_json: AsJson = False) -> None:
-    """Try everything once, send nothing: settings, keys, bundles, node, relay rates, fee wallet."""
+    """Try everything once, send nothing: settings, keys, bundles, what they stand on, node, relay rates, fee wallet."""
     from dataclasses import replace
 
+    from btc_l2.cli.standing_bundles import read_skeletons
     from btc_l2.durable import make_folder
+    from challenger.agents.footing import find_doubts
     from taproot.address import encode_address
 
     found = resolve_settings(config, {})
@@ -87,11 +89,14 @@ def check_tower(config: Config = None, as_json: AsJson = False) -> None:
     try:
         tower.add_deposits()
         deposits = {d.name: d.role for d in tower.store.deposits()}
+        graphs = read_skeletons([orders.deposits]) if deposits else {}
+        doubts = [f"{label}: {doubt}" for label, graph in graphs.items() for doubt in find_doubts(chain, graph)]
         print_document({
             "network": chain.network, "node_height": chain.tip().height, "relay_sat_per_kvb": chain.relay_rate(),
             "estimate_sat_per_vb": chain.estimate_fee(), "blocks_by_zmq": chain.block_source(), "party": orders.party,
             "wallet_address": encode_address(tower.wallet.script_pubkey, chain.network),
             "wallet_sats": tower.wallet.balance(), "wallet_coins": len(tower.wallet.coins()), "deposits": deposits,
+            "doubts": doubts,
         }, as_json)  # fmt: skip
     finally:
         tower.close()

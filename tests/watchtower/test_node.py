@@ -83,7 +83,8 @@ def test_the_daemon_challenges_on_a_real_node_and_ends_at_sigterm(
     config = str(write_settings(scene, node))
     checked = call("check", "--config", config, "--json")
     assert checked.returncode == 0, checked.stderr
-    assert json.loads(checked.stdout)["deposits"] == {"d1": "challenger"}
+    told = json.loads(checked.stdout)
+    assert told["deposits"] == {"d1": "challenger"} and told["doubts"] == []
     assert call("status", "--config", config).returncode == 3
     stage.confirm_vault()
     daemon = subprocess.Popen([*COMMAND, "watchtower", "run", "--config", config], stderr=subprocess.PIPE, text=True)
