@@ -98,7 +98,7 @@ def disproofs(output: Output, challenger: str) -> list[SpendPath]:
 
 def opens_secrets(path: SpendPath) -> bool:
     """Whether a leaf asks for more than signatures."""
-    return path.leaf.items > len(path.parties)
+    return path.leaf.items > path.signatures
 
 
 def burn_of(planned: Planned) -> int:

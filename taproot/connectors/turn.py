@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from taproot.hashes import tagged_hash
-from taproot.script import Op, Script, check_leaf, script
+from taproot.script import Script, check_leaf
 from taproot.tx import compact_size
 
 
@@ -53,14 +53,6 @@ def make_leaf(name: str, body: Script, items: int, proves: str) -> Leaf:
     checked = check_leaf(body, items)
     digest = tagged_hash("TapLeaf", b"\xc0" + compact_size(len(checked.code)) + checked.code)
     return Leaf(name, checked, items, proves, digest)
-
-
-def signed_leaf(name: str, key: bytes, body: Script, items: int, proves: str) -> Leaf:
-    """A leaf that first checks a signature of the x-only `key`, then runs `body` on `items` items.
-
-    stack:  items… signature  →  true
-    """
-    return make_leaf(name, script(key, Op.CHECKSIGVERIFY) + body, items + 1, proves)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,8 +124,8 @@ def play(table: Table, stick: Stick, resume: bool = False) -> None:
     assert all(signatures == found[0] for signatures in found)
 
 
-def start(folder: Path) -> tuple[Table, Stick]:
-    table, stick = Table(folder, 2), Stick(folder / "stick")
+def start(folder: Path, plain: Sequence[str] = ()) -> tuple[Table, Stick]:
+    table, stick = Table(folder, 2, plain=plain), Stick(folder / "stick")
     table.propose()
     (proposal,) = (table.desks["alice"].home / CEREMONIES).rglob("propose.*.json")
     stick.put([Contribution.from_bytes(proposal.read_bytes())])
@@ -156,9 +156,9 @@ class Killer:
         os._exit(KILLED)
 
 
-def killed_at(folder: Path, point: int, power: bool) -> bool:
+def killed_at(folder: Path, point: int, power: bool, plain: Sequence[str] = ()) -> bool:
     """Play with the victim killed at a point, then go on without; False if the play has no such point."""
-    table, stick = start(folder)
+    table, stick = start(folder, plain)
     child = os.fork()
     if child == 0:
         durable.steps.append(Killer(table.desks[VICTIM].home.parent, point, power))
@@ -183,13 +183,13 @@ def points_of_a_play(folder: Path) -> int:
     return len(seen)
 
 
-def sweep(fast: Path, diary: Path, first: int, stride: int) -> int:
+def sweep(fast: Path, diary: Path, first: int, stride: int, plain: Sequence[str] = ()) -> int:
     count = 0
     for point in range(first, 10_000, stride):
         for power in (False, True):
             folder = fast / f"{point}.{power}"
             folder.mkdir()
-            killed = killed_at(folder, point, power)
+            killed = killed_at(folder, point, power, plain)
             check_diary(diary)
             shutil.rmtree(folder)
             if not killed:
@@ -200,6 +200,11 @@ def sweep(fast: Path, diary: Path, first: int, stride: int) -> int:
 
 def test_a_signer_killed_at_some_points_goes_on_and_uses_no_nonce_twice(fast: Path, diary: Path) -> None:
     assert sweep(fast, diary, first=3, stride=9) >= 20
+
+
+def test_a_plain_signer_killed_at_some_points_goes_on_and_sends_no_file_twice(fast: Path, diary: Path) -> None:
+    """He has no nonce to lose: less is written, and nobody has to begin a new attempt for him."""
+    assert sweep(fast, diary, first=2, stride=9, plain=(VICTIM,)) >= 10
 
 
 @pytest.mark.long
@@ -265,6 +270,25 @@ def test_restored_from_an_old_backup_a_signer_signs_with_fresh_nonces(
     act(table, VICTIM, stick, resume=True)
     play(table, stick, resume=True)
     check_diary(diary)
+
+
+@pytest.mark.parametrize(("backed_up_after", "lost_after"), [(0, 1), (1, 3)])
+def test_restored_from_an_old_backup_a_plain_signer_sends_the_same_files_again(
+    fast: Path, diary: Path, backed_up_after: int, lost_after: int
+) -> None:
+    table, stick = start(fast, plain=(VICTIM,))
+    make_home(table)
+    backup = b""
+    for visit in visits(table, stick):
+        if visit == backed_up_after:
+            backup = make_backup(table.desks[VICTIM].home, PASSPHRASE, CHEAP)
+        if visit == lost_after:
+            break
+    shutil.rmtree(table.desks[VICTIM].home)
+    restore_backup(backup, PASSPHRASE, table.desks[VICTIM].home)
+    play(table, stick, resume=True)
+    check_diary(diary)
+    assert not list(stick.folder.glob("nonces.2.*"))
 
 
 def test_an_old_copy_of_the_home_has_no_nonce_left(fast: Path, diary: Path) -> None:
