@@ -127,7 +127,7 @@ def ask_node(
         return None
     wanted = seat.accord.wanted
     with open_chain(node, cookie, network, chain) as opened:
-        seen = look(opened, skeletons(needed(bundles))[wanted.operator])
+        seen = look(opened, find_graph(seat, bundles))
     if differences := wanted.seen.differences(seen):
         raise Refused(f"your node sees otherwise than {seat.accord.proposer}; {'; '.join(differences)}; propose anew")
     return seen
@@ -138,10 +138,7 @@ def combine_settlement(seat: Settling, bundles: Path | None, out: Path) -> dict[
     from challenger.presign.ceremony.settled import Settled
 
     wanted = seat.accord.wanted
-    graphs = skeletons(needed(bundles))
-    if wanted.operator not in graphs:
-        raise InvalidInput(f"there is no bundle of {wanted.operator}; name the right folder with --bundles")
-    settled = Settled.of(seat, graphs[wanted.operator])
+    settled = Settled.of(seat, find_graph(seat, bundles))
     path = settled.save(out)
     note(f"written: {path}; `btc-l2 bridge {'refresh' if wanted.kind.value == 'move' else wanted.kind.value} "
          f"--settlement {path}` sends it")  # fmt: skip
@@ -174,17 +171,14 @@ def read_own(folder: Path) -> Own:
     return verify_folder(folder, CRAFT.build_games)
 
 
-def skeletons(folder: Path) -> dict[str, Graph]:
-    """The graphs of a folder of bundles without their games: quick, and enough to know outputs and settlements."""
+def find_graph(seat: Settling, bundles: Path | None) -> Graph:
+    """The graph whose claim is settled, without its games: quick, and enough to know outputs and settlement."""
     from btc_l2.bridge.skeleton import build_skeleton
     from challenger.presign.bundle import read_proposal
-    from challenger.presign.ceremony.result import SUFFIX, read_manifest
+    from challenger.presign.ceremony.result import SUFFIX
 
-    found = {}
-    for operator in sorted(read_manifest(folder)["operators"]):
-        proposal = read_proposal(folder / f"{operator}{SUFFIX}")
-        found[operator] = build_skeleton(proposal.terms, proposal.parties, proposal.funding)
-    return found
+    proposal = read_proposal(needed(bundles) / f"{seat.accord.wanted.operator}{SUFFIX}")
+    return build_skeleton(proposal.terms, proposal.parties, proposal.funding)
 
 
 def needed(bundles: Path | None) -> Path:
@@ -206,10 +200,10 @@ def _wanted(
     kind: Settles, own: Own, operator: str, seen: Sighting, to: str | None, rate: int, successor: Path | None,
     next_policy: Path | None,
 ) -> Any:  # fmt: skip
-    from challenger.presign.ceremony.registered import Registered
-    from challenger.presign.ceremony.store import read_document
     from challenger.presign.ceremony.accord import Settles, Wanted
+    from challenger.presign.ceremony.registered import Registered
     from challenger.presign.ceremony.result import read_manifest
+    from challenger.presign.ceremony.store import read_document
     from taproot.address import decode_address
     from taproot.tx import OutPoint
 

@@ -45,12 +45,12 @@ def with_signed(opened: Course, bundles: Path | None, folder: Path) -> Desk:
 
 def graphs_of(opened: Course, bundles: Path | None) -> Mapping[str, Graph]:
     """What is signed: an operator's graph each, or a settlement, for which one's own bundles are needed."""
-    from btc_l2.cli.settle import needed, read_own
+    from btc_l2.cli.settle import find_graph
     from challenger.presign.ceremony.ceremony import Ceremony
     from challenger.presign.ceremony.settling import Settling
 
     if isinstance(opened, Settling):
-        return {opened.kind: opened.settlement(read_own(needed(bundles)))}
+        return {opened.kind: opened.rebuilt(find_graph(opened, bundles))}
     assert isinstance(opened, Ceremony), "there are two kinds"
     return opened.graphs()
 

@@ -98,14 +98,21 @@ class Settling(Course):
             raise Refused("only a settlement that was made from your own bundles can be agreed to; review it first")
         super().agree(messages)
 
-    def finish(self, graph: Graph) -> Transaction:
-        """The signed transaction; `graph` is the operator's, its games do not matter.
+    def rebuilt(self, graph: Graph) -> Graph:
+        """The settlement once more, for who has agreed to it; `graph` is the operator's, its games do not matter.
 
-        Raises InvalidInput for another deposit's graph, Unavailable naming whose files are missing, Misbehaviour for a
-        wrong part.
+        Raises InvalidInput for another deposit's graph.
         """
         settlement = self.accord.wanted.build(graph)
         if requested(settlement) != self.accord.messages:
             raise InvalidInput("these bundles make another settlement than was signed; name the right folder")
+        return settlement
+
+    def finish(self, graph: Graph) -> Transaction:
+        """The signed transaction; `graph` as for `rebuilt`.
+
+        Raises as `rebuilt`, Unavailable naming whose files are missing, Misbehaviour for a wrong part.
+        """
+        settlement = self.rebuilt(graph)
         made, (name,) = self.signatures(), settlement.transactions
         return settlement.assemble(name, {r.key: made[r.message] for r in settlement.requests()})
