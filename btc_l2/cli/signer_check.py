@@ -18,6 +18,7 @@ from btc_l2.cli.signer_options import AsJson, Home, PassphraseFd, PassphraseFile
 from taproot.errors import InvalidInput, Refused
 
 if TYPE_CHECKING:
+    from challenger.agents.calibration import Calibration
     from challenger.agents.footing import Footing
     from challenger.agents.inspection import Inspection
     from challenger.presign.ceremony.agreement import Plan
@@ -113,12 +114,16 @@ def _refund_lines(graph: Graph, deposit: Footing) -> Iterator[str]:
 
 
 def _rate_lines(graph: Graph, seen: Inspection) -> Iterator[str]:
-    from challenger.agents.calibration import calibrate
-
     yield "the amounts pay for                      out of                     up to sat/vB"
     for row in calibrate(graph.contract.terms, graph.contract.cosigners.extra_keys):
         low = "  below today's rate" if round(row.rate, 1) < seen.estimate else ""
         yield f"  {row.what:<39}{row.paid_by:<27}{row.rate:>7.1f}{low}"
+
+
+def _rates(graph: Graph) -> Iterator[Calibration]:
+    from challenger.agents.calibration import calibrate
+
+    yield from calibrate(graph.contract.terms, graph.contract.cosigners.extra_keys)
 
 
 def _count(seen: Inspection) -> str:
