@@ -37,7 +37,7 @@ from taproot.connectors.claim import make_ticket
 from taproot.connectors.deposit import make_deposit
 from taproot.connectors.output import Contract
 from taproot.connectors.stake import make_bond, make_stake
-from taproot.errors import Refused
+from taproot.errors import InvalidInput, Refused
 from taproot.terms import Party
 from taproot.tx import OutPoint, TxOut
 from taproot.units import Sats
@@ -66,9 +66,12 @@ class Deposit:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Deposit:
-        """Inverse of `to_bytes`."""
-        told = json.loads(content)
-        return cls(Party.from_json(told["depositor"]), OutPoint.from_str(told["deposit"]))
+        """Inverse of `to_bytes`. Raises InvalidInput for anything else."""
+        try:
+            told = json.loads(content)
+            return cls(Party.from_json(told["depositor"]), OutPoint.from_str(told["deposit"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(f"what was posted is no deposit ({error!r}); look who can write to the board") from error
 
 
 def open_purse(chain: Chain, wallet: Wallet, locked: int, pause: Pause = rest) -> None:
@@ -196,9 +199,12 @@ class Attendant:
         """The rule. Raises Refused for another deposit; waits while something is not confirmed."""
         if (seat.plan.deposit, seat.plan.depositor) != (deposit.outpoint, deposit.depositor):
             raise Refused(f"the proposal is for deposit {seat.plan.deposit}, not for the one that was posted; no")
-        graphs = seat.graphs()
+        graphs, told = seat.graphs(), ""
         while doubt := next((d for graph in graphs.values() for d in find_doubts(self.chain, graph)), None):
-            self.tell("waits", why=doubt)
+            seat.check_time()
+            if doubt != told:
+                self.tell("waits", why=doubt)
+            told = doubt
             self.board.pause()
         messages = Messages.of(graphs)
         seat.agree(messages)

@@ -20,6 +20,7 @@ from challenger.presign.ceremony.card import card_digest, make_card, read_card
 from challenger.presign.ceremony.contribution import canonical
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.store import KEYSTORE, POLICY
+from challenger.presign.vetting import check_policy
 from challenger.spoken import words_of
 from regtest.board import Board
 from taproot.errors import Refused, VerificationFailed
@@ -43,13 +44,18 @@ class Group:
     terms: Terms
 
     def draft(self, cards: dict[str, bytes]) -> Registered:
-        """The policy. Raises VerificationFailed for a card that its keys did not sign, or in another name."""
+        """The policy.
+
+        Raises VerificationFailed for a card that its keys did not sign, or in another name, Refused as `check_policy`.
+        """
         members = [read_card(cards[name]) for name in self.names]
         for name, member in zip(self.names, members, strict=True):
             if member.name != name:
                 raise VerificationFailed(f"the card posted as {name} is of {member.name}; look who wrote it")
         constants = constants_of(self.guest.load_image())
-        return Registered(self.terms, tuple(members), self.operators, constants)
+        policy = Registered(self.terms, tuple(members), self.operators, constants)
+        check_policy(policy)
+        return policy
 
 
 def open_home(home: Path, name: str) -> KeySet:

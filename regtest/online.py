@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +17,12 @@ from challenger.presign.ceremony.course import Course
 from challenger.presign.ceremony.result import read_manifest
 from challenger.presign.coordinator.attendance import announce, attend, find_proposals, identities
 from challenger.presign.coordinator.client import Log, Mail
+from challenger.watchtower.place import list_folder
 from regtest.attendant import DEPOSITS, Attendant, Deposit, check_network, open_purse, pay_deposit
 from regtest.board import Board
-from regtest.enrolment import Group, Tell, compare_digests, read_policy, spoken
+from regtest.enrolment import Group, Tell, compare_digests, read_policy, silent, spoken
 from regtest.handover import DEPOSIT_FOLDER, hand_over
-from taproot.errors import Unavailable
+from taproot.errors import InvalidInput, Unavailable
 from taproot.keys import SecretKey, XOnlyKey
 from taproot.terms import Party
 
@@ -30,42 +32,50 @@ KEY_FILE = "depositor.key"
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
 class TellingMail(Mail):
     """Tells of each file that has left."""
 
-    tell: Tell
+    tell: Tell = silent
 
     def post(self, log: Log, content: bytes) -> Log:
         """See `Mail.post`."""
-        after = super().post(log, content)
+        after = Mail.post(self, log, content)
         self.tell("sent", file=Contribution.from_bytes(content).file_name)
         return after
 
 
 def take_part(me: Attendant, url: str, guest: str, hand: Path) -> None:
-    """Pay in, sign, hand the bundles over; the first operator proposes, and publishes `confirm` at the end."""
+    """Pay in, sign, hand the bundles over, once; the first operator proposes, and publishes `confirm` at the end."""
+    folder, build_games = hand / "deposits" / DEPOSIT_FOLDER, me.desk.craft.build_games
+    if not folder.exists():
+        _sign(me, url, guest, hand)
+    if _leads(me):
+        me.confirm(next(place for place in list_folder(folder) if place.operator == me.desk.name).load(build_games))
+    me.tell("done", words=spoken(bytes.fromhex(read_manifest(folder)["digest"])))
+
+
+def _sign(me: Attendant, url: str, guest: str, hand: Path) -> None:
     desk, board = me.desk, me.board
     deposit = Deposit.from_bytes(board.wait(DEPOSITS, [DEPOSIT_FOLDER])[DEPOSIT_FOLDER])
     outpoints = me.pay(deposit)
     mail = _open_mail(me, url)
-    leads = desk.name == min(desk.policy.operators)
-    if leads:
+    if _leads(me):
         proposed = me.propose(deposit)
         _patiently(me, lambda: announce(desk, mail, proposed))
-    ceremony = _patiently(me, lambda: _find_proposal(me, mail))
+    ceremony = _patiently(me, lambda: _find_proposal(me, mail, deposit))
 
     def review(course: Course) -> bool:
         return isinstance(course, Ceremony) and me.review(course, deposit)
 
     _patiently(me, lambda: attend(desk, mail, ceremony, outpoints, review))
     mail.close()
-    bundles, plan = me.combine(ceremony), me.seat(ceremony).plan
-    coin = me.chain.utxo(deposit.outpoint)
+    bundles, plan, coin = me.combine(ceremony), me.seat(ceremony).plan, me.chain.utxo(deposit.outpoint)
     hand_over(hand, desk.home, plan, bundles, guest, coin.height if coin else 0, board)
-    if leads:
-        me.confirm(bundles[desk.name])
-    digest = read_manifest(hand / "deposits" / DEPOSIT_FOLDER)["digest"]
-    me.tell("done", words=spoken(bytes.fromhex(digest)))
+
+
+def _leads(me: Attendant) -> bool:
+    return me.desk.name == min(me.desk.policy.operators)
 
 
 def deposit_once(chain: Chain, home: Path, name: str, group: Group, board: Board, tell: Tell) -> Deposit:
@@ -80,6 +90,9 @@ def deposit_once(chain: Chain, home: Path, name: str, group: Group, board: Board
     if not (home / KEY_FILE).exists():
         write_once(home / KEY_FILE, SecretKey.generate().to_bytes().hex().encode())
     key = SecretKey(bytes.fromhex(read_private(home / KEY_FILE).decode()))
+    posted = board.read(DEPOSITS, DEPOSIT_FOLDER)
+    if posted is not None:  # it may have moved to the vault since
+        return Deposit.from_bytes(posted)
     wallet = Wallet(chain, key)
     open_purse(chain, wallet, policy.terms.deposit, board.pause)
     deposit = pay_deposit(chain, wallet, policy, Party(name, key.public_key), board.pause)
@@ -90,17 +103,19 @@ def deposit_once(chain: Chain, home: Path, name: str, group: Group, board: Board
 
 def _open_mail(me: Attendant, url: str) -> TellingMail:
     posted = me.board.wait(COORDINATOR, [KEY])[KEY]
-    mail = TellingMail(url, XOnlyKey(bytes.fromhex(posted.decode())), me.desk.keys.identity,
-                       set(identities(me.desk.policy)))  # fmt: skip
-    mail.tell = me.tell
-    return mail
+    try:
+        key = XOnlyKey(bytes.fromhex(posted.decode()))
+    except ValueError as error:
+        raise InvalidInput(f"what was posted is no key of a coordinator: {error}") from error
+    return TellingMail(url, key, me.desk.keys.identity, set(identities(me.desk.policy)), tell=me.tell)
 
 
-def _find_proposal(me: Attendant, mail: Mail) -> bytes:
-    found = find_proposals(me.desk, mail)
-    if not found:
-        raise Unavailable("nobody has proposed yet; wait")
-    return found[-1]
+def _find_proposal(me: Attendant, mail: Mail, deposit: Deposit) -> bytes:
+    """The first one for the deposit: the same for all."""
+    for ceremony in find_proposals(me.desk, mail):
+        if me.seat(ceremony).plan.deposit == deposit.outpoint:
+            return ceremony
+    raise Unavailable("nobody has proposed yet; wait")
 
 
 def _patiently(me: Attendant, act: Callable[[], T]) -> T:

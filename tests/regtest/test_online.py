@@ -40,6 +40,14 @@ def start(folder: Path, node: Bitcoind, *arguments: str) -> subprocess.Popen[str
     return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=around)
 
 
+def command(folder: Path, name: str, port: int) -> list[str]:
+    """What compose.yaml says."""
+    if name == "dora":
+        return ["regtest", "depositor", name, "--home", f"{folder}/{name}"]
+    where = ["--home", f"{folder}/{name}", "--hand", f"{folder}/{name}.hand"]
+    return ["regtest", "signer", name, *where, "--coordinator", f"http://127.0.0.1:{port}"]
+
+
 def read_lines(process: subprocess.Popen[str]) -> list[dict[str, str]]:
     """What it said until its end."""
     return [json.loads(line) for line in process.communicate(timeout=LIMIT)[0].splitlines()]
@@ -60,19 +68,22 @@ def test_signers_in_processes_come_from_nothing_to_bundles_without_a_dealer(node
         "--port", str(port), "--wait", str(LIMIT), "--key-out", f"{board}/coordinator/key",
     )  # fmt: skip
     miner = start(tmp_path, node, "regtest", "mine", "--every", "0.3")
-    signers = {
-        name: start(tmp_path, node, "regtest", "signer", name, "--home", f"{tmp_path}/{name}", "--hand",
-                    f"{tmp_path}/{name}.hand", "--coordinator", f"http://127.0.0.1:{port}")
-        for name in NAMES
-    }  # fmt: skip
-    depositor = start(tmp_path, node, "regtest", "depositor", "dora", "--home", f"{tmp_path}/dora")
+    people = {name: start(tmp_path, node, *command(tmp_path, name, port)) for name in (*NAMES, "dora")}
     try:
-        said = {name: read_lines(process) for name, process in signers.items()}
-        assert {p.returncode for p in signers.values()} == {0} == {depositor.wait(LIMIT)}
+        said = {name: read_lines(process) for name, process in people.items()}
+        assert {p.returncode for p in people.values()} == {0}
+        posted = Board(board).read(DEPOSITS, "d1")
+        for name in ("olga", "dora"):  # once more: everything is done already, nothing is paid twice
+            people["again"] = start(tmp_path, node, *command(tmp_path, name, port))
+            events = [line["event"] for line in read_lines(people["again"]) if line["event"] != "card"]
+            assert events == (["registered", "done"] if name == "olga" else [])
+            assert people["again"].returncode == 0
+        assert Board(board).read(DEPOSITS, "d1") == posted
     finally:
-        for process in (mailbox, miner, depositor, *signers.values()):
+        for process in (mailbox, miner, *people.values()):
             process.kill()
             process.communicate()
+    del said["dora"]
     for event in ("card", "registered", "agreed", "done"):
         words = [[line["words"] for line in lines if line["event"] == event] for lines in said.values()]
         assert words[0] == words[1] and words[0], event
