@@ -115,7 +115,7 @@ def _refund_lines(graph: Graph, deposit: Footing) -> Iterator[str]:
 
 def _rate_lines(graph: Graph, seen: Inspection) -> Iterator[str]:
     yield "the amounts pay for                      out of                     up to sat/vB"
-    for row in calibrate(graph.contract.terms, graph.contract.cosigners.extra_keys):
+    for row in _rates(graph):
         low = "  below today's rate" if round(row.rate, 1) < seen.estimate else ""
         yield f"  {row.what:<39}{row.paid_by:<27}{row.rate:>7.1f}{low}"
 
@@ -134,10 +134,7 @@ def _count(seen: Inspection) -> str:
 def _document(ceremony: bytes, agreed: bytes, graphs: dict[str, Graph], seen: Inspection) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from challenger.agents.calibration import calibrate
-
-    contract = next(iter(graphs.values())).contract
-    rates = calibrate(contract.terms, contract.cosigners.extra_keys)
+    rates = _rates(next(iter(graphs.values())))
     return {
         "ceremony": ceremony.hex(), "agreed": agreed.hex(), "height": seen.tip.height,
         "block": seen.tip.hash[::-1].hex(), "depth": seen.depth, "relay_sat_per_kvb": seen.relay_rate,
