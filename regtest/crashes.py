@@ -3,9 +3,9 @@
 A `Watch` is told of every point by those who stand at the seams that the parts have anyway: files and databases
 (`regtest.crashes_disk`), sendings to the chain (`regtest.crashes_stage`), calls to signers with nonces in memory
 (`regtest.crashes_signing`), what goes from hand to hand (`regtest.crashes_ceremony`). Whoever acts is a party with
-files of its own. A run without deaths records the
-points; in another one the party dies at its k-th point: its files are kept as the disk has them at that moment,
-everything else is dropped, and it starts again from these files (docs/spec/crashes.md).
+files of its own. A run without deaths records the points; in another one the party dies at its k-th point: its files
+are kept as the disk has them at that moment, everything else is dropped, and it starts again from these files
+(docs/spec/crashes.md).
 """
 
 from __future__ import annotations
