@@ -68,6 +68,14 @@ class Group:
         passphrase.chmod(0o600)
         for name in self.names:
             self.ok(name, "init", "--name", name, "--scrypt-log2", 14)
+        self.draft()
+        for name in self.names:
+            self.register(name)
+        return self
+
+    def draft(self) -> None:
+        """Everybody's card, and the policy made of them."""
+        for name in self.names:
             self.ok(name, "export", "--card", "--out", self.folder / f"{name}.card")
         (self.folder / "terms.json").write_text(json.dumps(self.terms))
         cards = [part for name in self.names for part in ("--card", self.folder / f"{name}.card")]
@@ -75,9 +83,6 @@ class Group:
         about = [*self.program, "--terms", self.folder / "terms.json"]
         done = self.call("signer", "draft", *cards, *operators, *about, "--out", self.folder / "policy.json")
         assert done.code == 0, done.stderr
-        for name in self.names:
-            self.register(name)
-        return self
 
     def register(self, name: str) -> None:
         shown = self.run(name, "register", self.folder / "policy.json")

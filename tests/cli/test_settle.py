@@ -209,6 +209,47 @@ def test_a_refresh_signed_on_two_machines_and_then_a_claim_that_is_killed_with_t
         assert sum(c.output.value for c in gained) > group.policy().terms.stakes[0] // 2
 
 
+@pytest.mark.long
+def test_a_refresh_under_another_policy_is_presigned_in_new_homes_and_moved_in_the_old_ones(group: Vaulted) -> None:
+    (group.folder / "next").mkdir()
+    after = Vaulted(call, group.folder / "next", NAMES, terms={**group.terms, "penalty": 4_000_000})
+    shutil.copy(group.folder / "passphrase", after.folder)
+    for name in NAMES:
+        seed = group.folder / "seeds" / name
+        seed.mkdir(parents=True)
+        shutil.copy(group.home(name) / "keystore.json", seed)
+        backup = after.folder / f"{name}.backup"
+        common = ("--passphrase-file", group.folder / "passphrase")
+        assert call("signer", "backup", "--home", seed, *common, "--out", backup, "--scrypt-log2", 14).code == 0
+        after.ok(name, "restore", backup)
+    after.draft()
+    for name in NAMES:
+        after.register(name)
+    with group.chain() as chain:
+        wanted = after.wanted()
+        del wanted["", "deposit"]
+        after.paid = {place: fund(chain, o.tree.script_pubkey, o.value) for place, o in wanted.items()}
+    shutil.copytree(group.folder / "chain", after.folder / "chain")
+    id_ = after.propose_by("olga", "refresh", "--bundles", group.bundles)
+    for name in NAMES:
+        after.keys(name)
+    after.share()
+    after.agree_to(id_, "--bundles", group.bundles)
+    after.sign_rounds(id_, 3)
+    after.ok("olga", "combine", "--out", after.bundles)
+    policy = after.folder / "policy.json"
+    move = ("settle", "move", "--bundles", group.bundles, "--next", after.bundles)
+    moved = group.propose_by("alice", *move, "--next-policy", policy)
+    screen = group.agree_to(moved, "--bundles", group.bundles, "--next", after.bundles)
+    assert "THEY ARE OF ANOTHER POLICY" in screen.stdout
+    assert "penalty: registered 5000000, here 4000000" in screen.stdout
+    group.sign_rounds(moved, 2)
+    out = group.folder / "out"
+    group.ok("alice", "combine", moved, "--bundles", group.bundles, "--out", out)
+    send = ("refresh", "--settlement", out / "move.settlement.json", "--bundles", after.bundles)
+    assert group.bridge(*send, "--fee-key", group.fee_key(), "--home", group.folder).json()["state"] == "move is sent"
+
+
 # ---- who says no -----------------------------------------------------------------------------------------------------
 
 
