@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from btc_l2.chain.rpc import RpcChain
     from regtest.enrolment import Group
 
-NODE, GUEST, STEPS_LOG2 = "127.0.0.1:18443", "blobsum", 10
-Node = Annotated[str, typer.Option(metavar="HOST:PORT", envvar="BTCL2_NODE", help="A bitcoind on regtest.")]
+NODE, GUEST, STEPS_LOG2 = "http://127.0.0.1:18443", "blobsum", 10
+Node = Annotated[str, typer.Option(envvar="BTCL2_NODE", help="A bitcoind on regtest: http://HOST:PORT.")]
 Cookie = Annotated[Path | None, typer.Option(envvar="BTCL2_COOKIE", help="The node's cookie file.")]
 Board = Annotated[Path, typer.Option(envvar="BTCL2_BOARD", help="Public folder: cards, digests, outpoints.")]
 Home = Annotated[Path, typer.Option(help="Own folder: keys and what was signed.")]
@@ -130,9 +130,15 @@ def _group(members: list[str], operators: list[str], guest: str, steps_log2: int
 
 
 def _connect(node: str, cookie: Path | None) -> RpcChain:
+    from urllib.parse import urlsplit
+
     from btc_l2.chain.rpc import connect
 
-    host, _, port = node.rpartition(":")
-    if not host or not port.isdigit():
-        raise InvalidInput(f"--node {node} is no HOST:PORT; give for example {NODE}")
-    return connect("regtest", host=host, port=int(port), cookie=cookie)
+    try:
+        where = urlsplit(node)
+        host, port = where.hostname, where.port
+    except ValueError:
+        host, port = None, None
+    if not host or where.scheme != "http":
+        raise InvalidInput(f"{node!r} is no address of a node; write {NODE}")
+    return connect("regtest", host=host, port=port, cookie=cookie)

@@ -33,9 +33,9 @@ LIMIT = 300
 
 def start(folder: Path, node: Bitcoind, *arguments: str) -> subprocess.Popen[str]:
     around = {
-        **os.environ, "BTCL2_NODE": f"127.0.0.1:{node.port}", "BTCL2_COOKIE": str(node.cookie), "BTCL2_GUEST": GUEST,
-        "BTCL2_MEMBERS": " ".join(NAMES), "BTCL2_OPERATORS": NAMES[0], "BTCL2_BOARD": str(folder / "board"),
-        "BTCL2_NONCES": str(folder / "nonces" / arguments[2]),
+        **os.environ, "BTCL2_NODE": f"http://127.0.0.1:{node.port}", "BTCL2_COOKIE": str(node.cookie),
+        "BTCL2_GUEST": GUEST, "BTCL2_MEMBERS": " ".join(NAMES), "BTCL2_OPERATORS": NAMES[0],
+        "BTCL2_BOARD": str(folder / "board"), "BTCL2_NONCES": str(folder / "nonces" / arguments[2]),
     }  # fmt: skip
     return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=around)
 
