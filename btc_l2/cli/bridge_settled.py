@@ -78,7 +78,8 @@ def refresh(
             child = wallet.fee_child(tx, fee_rate or opened.estimate_fee())
             opened.broadcast([tx, child])
             document = {"state": f"{name} is sent", "child": child.txid_hex, **told(tx, True)}
-    _record(Home.find(home), settled, found)
+        if opened.confirmations(settled.tx.txid):
+            _record(Home.find(home), settled, found)
     print_document({"move": settled.tx.txid_hex, "vault": str(bundle.graph.outpoints["vault"]), **document}, as_json)
 
 
@@ -97,7 +98,7 @@ def _next_step(settled: Settled, bundle: Bundle, chain: Chain) -> tuple[str, Tra
 
 
 def _record(place: Home, settled: Settled, found: Mapping[str, Bundle]) -> None:
-    """The new graphs in the record of the deposit, where this home has one."""
+    """The new graphs instead of the old ones in the record of the deposit, where this home has one."""
     first = found[min(found)].graph
     places = {s.outpoint for s in settled.spent} | {first.outpoints["deposit"], first.outpoints["vault"]}
     with place.store() as store:

@@ -35,7 +35,9 @@ Next = Annotated[Path | None, typer.Option("--next", help="Of a move: your bundl
 NextPolicy = Annotated[
     Path | None, typer.Option(help="Of a move to graphs of another policy: that policy, as all have registered it.")
 ]
-Operator = Annotated[str | None, typer.Option(help="Whose claim goes along; default: who has one, else the first.")]
+Operator = Annotated[
+    str | None, typer.Option(help="Whose claim goes along (payout: who is paid); default: who has a claim.")
+]
 Days = Annotated[int, typer.Option(help="Time until the ceremony is given up.", min=1, max=90)]
 
 
@@ -60,6 +62,8 @@ def settle(
 
     desk = open_desk(home_of(home), read_passphrase(passphrase_file, passphrase_fd))
     wanted_kind, own = _kind_of(kind), read_own(bundles)
+    if kind == "payout" and operator is None and len(own[1]) > 1:
+        raise InvalidInput(f"operators {', '.join(sorted(own[1]))} have a graph; name whom to pay with --operator")
     with open_chain(node, cookie, network, chain) as opened:
         name, seen = _look(opened, own, operator)
         rate = 0 if kind == "move" else fee_rate or opened.estimate_fee()

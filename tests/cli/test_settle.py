@@ -16,10 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from btc_l2.bridge.deposits import DepositStore
+from btc_l2.bridge.states import Event
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.faucet import fund
 from btc_l2.chain.protocol import Rejected
 from btc_l2.cli import signer_desk
+from btc_l2.cli.bridge_home import Home
 from btc_l2.cli.settle_screens import Scene, settlement_screen
 from btc_l2.cli.signer_screens import review_screen
 from challenger.agents.wallet import Wallet
@@ -32,15 +35,17 @@ from taproot.address import encode_address
 from taproot.connectors.output import payout_script
 from taproot.hashes import sha256
 from taproot.keys import SecretKey, sign_schnorr
+from taproot.terms import Party
 from taproot.tx import Transaction
 from tests.challenger.settlers import Town
 from tests.cli.conftest import Answer
 from tests.cli.paid import PaidGroup
-from tests.cli.signers import call, digest_of
+from tests.cli.signers import DEPOSITOR, call, digest_of
 
 NAMES = ("olga", "alice")
 SCREENS = Path(__file__).with_name("screens")
 PAYER = SecretKey(sha256(b"payer"))
+DORA = Party("dora", DEPOSITOR.public_key)
 
 
 class Vaulted(PaidGroup):
@@ -194,6 +199,9 @@ def test_a_refresh_signed_on_two_machines_and_then_a_claim_that_is_killed_with_t
     assert unchecked.code == 6 and "after all signatures of the new graphs" in unchecked.stderr
     path = group.settle(moved, "--bundles", group.bundles, "--next", after)
     send = ("refresh", "--settlement", path, "--bundles", after, "--fee-key", group.fee_key(), "--home", group.folder)
+    store = DepositStore(group.folder / "deposits.sqlite")
+    recorded = store.announce(group.policy().terms, group.contract("olga", DORA).parties, 0)
+    store.apply(recorded.id, Event.FUND, 1, "", group.paid["", "deposit"])
     states = []
     for blocks in (1, 1, group.policy().terms.confirmations, 0):
         states.append(group.bridge(*send).json()["state"])
@@ -201,6 +209,9 @@ def test_a_refresh_signed_on_two_machines_and_then_a_claim_that_is_killed_with_t
     assert states == ["move is sent", "the move is 1 of 2 blocks deep; run this again", "confirm is sent",
                       "the move and what came after it are confirmed"]  # fmt: skip
     new = group.bundle(after)
+    (graph,) = Home(group.folder).graphs(store.get(recorded.id)).values()
+    store.close()
+    assert graph.outpoints["vault"] == new.graph.outpoints["vault"]
     group.plays(new, "kickoff", "fan", "challenge.alice")
     group.mine(group.policy().terms.move_delay)
     group.plays(new, "alice/timeout.assert@stake0")
