@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from challenger.commit import GameId, public_keys
 from challenger.keystore import KeySet
-from challenger.presign.ceremony.agreement import Craft, Messages, Outpoints
+from challenger.presign.ceremony.agreement import Messages, Outpoints
 from challenger.presign.ceremony.ceremony import Ceremony, begin
 from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.reception import receive
@@ -20,9 +19,7 @@ from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import CEREMONIES, Files
 from regtest.eve import Eve
 from regtest.party import OPERATOR
-from taproot.connectors.turn import Role
 from taproot.kdf import derive
-from taproot.terms import Terms
 
 BEGIN, DEADLINE = 1_800_000_000.0, 1_800_086_400  # Unix seconds
 SALT = "00" * 16  # in place of chance: a story is the same each time
@@ -37,7 +34,7 @@ class Table:
         keys = {party.name: _keys(eve, party.name) for party in eve.cast.parties.cosigners}
         members = tuple(Member(eve.cast.parties.party(n), k.identity.x_only) for n, k in keys.items())
         policy = Registered(eve.plot.terms, members, (OPERATOR,), eve.proposal.constants)
-        craft = Craft(_game_keys, eve.workshop.scripts)
+        craft = eve.workshop.craft()
         self.desks = {
             name: Desk(folder / name / "home", name, own, policy, craft, folder / name / "nonces", lambda: self.now)
             for name, own in keys.items()
@@ -96,7 +93,3 @@ def _keys(eve: Eve, name: str) -> KeySet:
     secrets = eve.cast.secrets[name]
     made = KeySet.from_seed(derive(secrets.one_time, "ceremony"))
     return replace(made, key=secrets.key, one_time=secrets.one_time)
-
-
-def _game_keys(seed: bytes, game: GameId, role: Role, terms: Terms) -> dict[str, bytes]:
-    return public_keys(seed, game, role, terms.arities, terms.digest)

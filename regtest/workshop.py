@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 from btc_l2.zkvm.image import Image
 from challenger.game.prover import Blobs, TraceProver
-from challenger.games import GameLibrary
+from challenger.games import GameLibrary, craft_of
 from challenger.presign.bundle import Bundle
+from challenger.presign.ceremony.agreement import Craft
 from challenger.presign.proposal import Proposal
 from challenger.presign.session import presign
 from challenger.turns import Game
@@ -35,6 +36,10 @@ class Workshop:
     def scripts(self, proposal: Proposal) -> Mapping[str, GameScripts]:
         """What a graph needs of them."""
         return self._library.scripts(proposal)
+
+    def craft(self) -> Craft:
+        """What a signing ceremony needs to know about the game."""
+        return craft_of(self._library)
 
     def presign(self, proposal: Proposal, secrets: Mapping[str, SecretKey]) -> Bundle:
         """The signing ceremony, once per proposal."""
