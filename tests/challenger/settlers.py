@@ -7,8 +7,8 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 
-from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.faucet import fund_all
+from btc_l2.chain.protocol import Chain
 from challenger.agents.wallet import Wallet
 from challenger.presign.bundle import Bundle
 from challenger.presign.ceremony.accord import Own, Settles, Wanted, messages_of, requested
@@ -44,11 +44,11 @@ class Town:
     """Members, each at a desk of his own; a chain that they look at; bundles that all of them have."""
 
     def __init__(
-        self, folder: Path, chain: EmbeddedChain, count: int = 3, operators: int = 1, craft: Craft = TOY,
-        terms: Terms = TERMS,
+        self, folder: Path, chain: Chain, count: int = 3, operators: int = 1, craft: Craft = TOY,
+        terms: Terms = TERMS, plain: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.table = Table(folder, count, operators, craft)
-        self.table.policy = policy_of(count, operators, terms)
+        self.table.policy = policy_of(count, operators, terms, plain)
         self.table.desks = {name: self.table.desk(name) for name in self.table.desks}
         self.chain, self.folder, self.craft = chain, folder, craft
         self.payer = Wallet(chain, PAYER)

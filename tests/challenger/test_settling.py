@@ -13,11 +13,13 @@ from btc_l2.chain.protocol import Rejected
 from challenger.presign.ceremony.accord import Settles
 from challenger.presign.ceremony.contribution import Round
 from challenger.presign.refresh import NOBODY
+from regtest.bitcoind import Bitcoind
 from taproot.connectors.output import payout_script
 from taproot.errors import Refused
 from taproot.hashes import sha256
 from taproot.terms import ANCHOR
 from taproot.units import Sats
+from tests.chain.conftest import skip_without_bitcoind
 from tests.challenger.settlers import Town
 from tests.challenger.signers import DEPOSITOR, policy_of
 
@@ -70,6 +72,21 @@ def test_cancel_pays_another_address_if_all_agree(town: Town) -> None:
     other = payout_script(own[1][OLGA].graph.contract, "dave")
     town.send(town.settle(own, Settles.CANCEL, payee=other))
     assert town.value_of(other) > town.policy.terms.deposit - 1000
+
+
+@pytest.mark.parametrize("plain", [("bob",), ("alice", "bob", "carol")])
+def test_signers_without_musig2_settle_and_refresh_with_the_others(
+    chain: EmbeddedChain, tmp_path: Path, plain: tuple[str, ...]
+) -> None:
+    town = Town(tmp_path, chain, plain=plain)
+    own = town.presign_deposit()
+    town.plays(own[1][OLGA], "confirm")
+    new = town.presign_successor(own, OLGA)
+    town.send(town.settle(own, Settles.MOVE, new))
+    town.plays(new[1][OLGA], "confirm", "kickoff")
+    paid = town.settle(new, Settles.PAYOUT)
+    town.send(paid)
+    assert len(paid.inputs) == 4 and paid.vbytes > 4 * 50
 
 
 def test_two_operators_have_one_vault_and_the_settlement_takes_the_claim_of_one(
@@ -145,6 +162,21 @@ def test_a_refreshed_deposit_is_refreshed_again_and_cancelled_to_an_address_only
     to = payout_script(own[1][OLGA].graph.contract, "dave")
     town.send(town.settle(own, Settles.CANCEL, payee=to))
     assert town.value_of(to) > town.policy.terms.deposit - 5 * ANCHOR - 1000
+
+
+@pytest.mark.bitcoind
+def test_a_node_takes_a_payout_after_a_kickoff_and_a_move_with_its_child(tmp_path: Path) -> None:
+    skip_without_bitcoind()
+    with Bitcoind() as node:
+        town = Town(tmp_path, node.chain(), count=3)
+        own = town.presign_deposit()
+        town.plays(own[1][OLGA], "confirm")
+        new = town.presign_successor(own, OLGA)
+        town.send(town.settle(own, Settles.MOVE, new))
+        town.plays(new[1][OLGA], "confirm", "kickoff")
+        paid = town.settle(new, Settles.PAYOUT)
+        town.send(paid)
+        assert len(paid.inputs) == 4 and town.value_of(payout_script(new[1][OLGA].graph.contract, OLGA)) > 0
 
 
 def test_a_settlement_has_two_rounds_of_files(town: Town) -> None:
