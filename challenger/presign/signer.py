@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from challenger.presign.policy import Policy, check_own_keys
 from challenger.presign.proposal import BuildGames, Proposal
+from challenger.presign.vetting import vetted
 from taproot.errors import Misbehaviour, Refused
 from taproot.graph import Graph
 from taproot.keys import SecretKey, sign_schnorr
@@ -33,7 +34,8 @@ class Signer:
         """`secret`: that of the key with which he cosigns, a plain signer's second one. `own_keys`: the one-time public
         keys that this party really has, by challenger; needed if it plays.
 
-        Raises Refused if the proposal has other keys in his name, InvalidInput if no graph can be made of it.
+        Raises Refused if the proposal has other keys in his name or nodes would not relay its graph, InvalidInput if no
+        graph can be made of it.
         """
         if name not in {p.name for p in proposal.parties.cosigners}:
             raise Refused(f"{name} is no cosigner of this proposal")
@@ -41,7 +43,7 @@ class Signer:
             raise Refused(f"the proposal has another key in the name of {name}")
         check_own_keys(proposal, name, own_keys or {})
         self.name = name
-        self.graph: Graph = proposal.build_graph(build_games)
+        self.graph: Graph = vetted(proposal.build_graph(build_games))
         self._secret = secret
         self._policy = Policy(self.graph)
         self._nonces: dict[tuple[str, int], SecretNonce] = {}

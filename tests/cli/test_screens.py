@@ -7,10 +7,11 @@ The screens lie in `tests/cli/screens/life`. What is random is written as its ki
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,12 @@ from btc_l2.chain.faucet import fund
 from btc_l2.cli.signer_desk import open_keys
 from challenger.agents.wallet import Wallet
 from challenger.keystore import seal
+from challenger.presign.ceremony.contribution import Contribution, pack
 from challenger.presign.ceremony.store import KEYSTORE
 from taproot.hashes import sha256
 from tests.cli.conftest import Answer
 from tests.cli.paid import PaidGroup
-from tests.cli.signers import call, digest_of
+from tests.cli.signers import DEPOSITOR, call, digest_of
 
 SCREENS = Path(__file__).with_name("screens") / "life"
 NAMES = ("olga", "alice")
@@ -55,7 +57,8 @@ class Life(PaidGroup):
         """Without what is random."""
         text = text.replace(str(self.folder), "FOLDER")
         text = re.sub(r"bcrt1[a-z0-9]{20,}", "<address>", text)
-        text = re.sub(r"\b[0-9a-f]{8,}\b", lambda found: f"<{len(found[0])} hex>", text)
+        text = re.sub(r"\b[0-9a-f]{16,}\b", lambda found: f"<{len(found[0])} hex>", text)
+        text = re.sub(r"\.[0-9a-f]{8}\.json", ".<8 hex>.json", text)
         return _WORDS.sub(r"\1<words>", text)
 
     def standing(self, command: str, *arguments: object, name: str = "alice") -> Answer:
@@ -95,15 +98,17 @@ def _set_up(life: Life) -> None:
 
 def _sign(life: Life) -> None:
     deposit, chain = life.paid["", "deposit"], ("--chain", life.folder / "chain")
-    key = "02" + sha256(b"nobody's").hex()
+    key = DEPOSITOR.public_key.hex()
     life.keep("09-propose-refused", life.run("olga", "propose", "--deposit", deposit, "--depositor", f"olga={key}",
                                              "--out", life.stick))  # fmt: skip
     life.propose()
+    _deviate(life)
     life.keep("10-import", life.run("alice", "import", life.stick))
     life.share()
     life.keep("11-status", life.run("alice", "status"))
     life.keep("12-sign-keys", life.keys("alice"))
     life.keys("olga")
+    life.keep("12a-review-too-early", life.run("alice", "review"))
     life.keep("13-check-missing", life.run("alice", "check", *chain, "--depth", 9))
     life.share()
     life.keep("14-check-doubts", life.run("alice", "check", *chain, "--depth", 9))
@@ -117,7 +122,36 @@ def _sign(life: Life) -> None:
         life.keep(f"{number}-sign-{screen}", life.run("alice", "sign", "--out", life.stick))
         life.ok("olga", "sign", "--out", life.stick)
         life.share()
+        if screen == "nonces":
+            with tempfile.TemporaryDirectory() as folder:
+                _accuse(replace(life, folder=Path(shutil.copytree(life.folder, Path(folder) / "copy"))))
     life.keep("23-status", life.run("alice", "status"))
+
+
+def _deviate(life: Life) -> None:
+    """Files that were changed on their way, or follow another policy."""
+    (proposal,) = life.stick.iterdir()
+    path = life.folder / proposal.name
+    changes = {"09a-import-changed": ('"salt":"', '"salt":"0'), "09b-import-deviation": (":5000000", ":4000000")}
+    for screen, (old, new) in changes.items():
+        path.write_text(proposal.read_text().replace(old, new))
+        life.keep(screen, life.run("alice", "import", path))
+
+
+def _accuse(life: Life) -> None:
+    """On a copy of everything: olga's parts are wrong, alice finds out, anybody can check the evidence."""
+    life.ok("olga", "sign", "--out", life.stick)
+    path = life.stick / "partials.1.olga.json"
+    bad = Contribution.from_bytes(path.read_bytes())
+    size = len(bad.body["partials"]) * 3 // 4 // 32
+    body = {**bad.body, "partials": pack([bytes(31) + b"\1"] * size)}
+    _, keys = open_keys(life.home("olga"), b"correct horse")
+    forged = Contribution.make(keys.identity, "olga", bad.round, 1, bad.policy, body, bad.ceremony)
+    path.write_bytes(forged.to_bytes())
+    life.ok("alice", "import", life.stick)
+    life.keep("20a-sign-misbehaviour", life.run("alice", "sign", "--out", life.stick))
+    (evidence,) = (life.home("alice") / "evidence").iterdir()
+    life.keep("20b-verify-evidence", life.call("signer", "verify", evidence))
 
 
 def _use(life: Life) -> None:
@@ -174,9 +208,11 @@ def test_every_command_of_the_signer_has_a_screen(lived: dict[str, str]) -> None
 
 
 if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as written:
+        shown = _live(Life(call, Path(written), NAMES))
     SCREENS.mkdir(exist_ok=True)
     for old in SCREENS.glob("*.txt"):
         old.unlink()
-    for screen, text in _live(Life(call, Path(tempfile.mkdtemp()), NAMES)).items():
+    for screen, text in shown.items():
         (SCREENS / f"{screen}.txt").write_text(text)
     print(f"written: {SCREENS}", file=sys.stderr)
