@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 from btc_l2.cli.output import note
@@ -20,10 +22,24 @@ SAY_EVERY = 10.0  # seconds
 
 def get_ready() -> None:
     """Compile the machine, or load what every run needs; who has to wait for the compiler is told so."""
-    if not is_compiled():
-        note("compiling the machine for this processor; this takes some seconds, once")
-        warm()
-    run(idle_machine(), 2)
+    with _no_collection():
+        if not is_compiled():
+            note("compiling the machine for this processor; this takes some seconds, once")
+            warm()
+        run(idle_machine(), 2)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Loading a compiler makes half a million objects and no garbage: looking for some is a tenth of a start."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 def idle_machine() -> Machine:
