@@ -193,6 +193,15 @@ def test_a_policy_whose_terms_do_not_pay_for_its_plain_signers_is_refused() -> N
         policy_of(3, terms=tight, plain=("bob",))
 
 
+def test_a_policy_in_which_a_plain_key_is_another_key_too_is_refused() -> None:
+    policy = policy_of(3, plain=("bob",))
+    bob = policy.member("bob")
+    for key in (bob.party.x_only, policy.member("alice").party.x_only, bob.identity):
+        twice = replace(bob, party=replace(bob.party, plain_key=key))
+        with pytest.raises(InvalidInput, match="is used twice"):
+            replace(policy, members=(policy.member("alice"), twice, policy.member("carol")))
+
+
 # ---- by files -------------------------------------------------------------------------------------------------------
 
 

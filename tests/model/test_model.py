@@ -14,7 +14,7 @@ from challenger.model.mutants import Mutant, all_mutants
 from challenger.model.reduce import is_turn, merge_turns
 from challenger.model.system import System
 from challenger.model.zone import Zone
-from challenger.sample import FEW_ROUNDS, sample_graph
+from challenger.sample import FEW_ROUNDS, sample_deposit, sample_graph
 from taproot.graph import Graph
 from taproot.terms import Terms
 
@@ -37,6 +37,12 @@ def test_the_last_kill_of_a_dispute_comes_before_take2_with_the_margin_and_a_rea
     terms = Terms()
     longest = max(f.longest for f in findings(terms))
     assert terms.total_delay // 2 < longest < terms.total_delay - terms.margin - terms.reaction
+
+
+def test_plain_signers_change_no_play() -> None:
+    """The players among them: their second keys sign in the n-of-n only, so nobody can do anything more or less."""
+    plain = sample_deposit(Terms(arities=FEW_ROUNDS), plain=4)[0]
+    assert tuple(check_graph(plain)) == findings(Terms(arities=FEW_ROUNDS))
 
 
 @pytest.mark.long

@@ -67,14 +67,18 @@ class Registered:
             raise InvalidInput(f"{len(self.members)} signers; {LEAST_MEMBERS} to {MOST_MEMBERS} can sign together")
         identities = {m.identity for m in self.members}
         others = {key for m in self.members for key in (m.party.x_only, m.party.cosigning_key)}
+        plain = sum(m.party.plain_key is not None for m in self.members)
+        if len(others) != len(self.members) + plain:
+            raise InvalidInput("a key of the n-of-n is used twice; every signer needs his own, a plain signer two")
         if len(identities) != len(self.members) or identities & others:
             raise InvalidInput("an identity key is used twice; every signer needs his own")
         if not self.operators or len(set(self.operators)) != len(self.operators):
             raise InvalidInput(f"operators {', '.join(self.operators)!r}; name each once, at least one")
         names = {m.name for m in self.members}
+        if len(names) != len(self.members):
+            raise InvalidInput("a name is used twice; every signer needs his own")
         if strangers := [name for name in self.operators if name not in names]:
             raise InvalidInput(f"operator {strangers[0]} is not a signer; every operator must be one")
-        plain = sum(m.party.plain_key is not None for m in self.members)
         self.terms.check_keys(plain - (plain == len(self.members)))
 
     @property

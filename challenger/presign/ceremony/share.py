@@ -29,7 +29,8 @@ def make_parts(
 ) -> list[bytes]:  # fmt: skip
     """Own parts of the MuSig2 signatures."""
     parts = zip(nonces, joined, messages, strict=True)
-    return [_session(cosigners, joint, message).partial_sign(nonce, key) for nonce, joint, message in parts]
+    with _joinable():
+        return [Session(cosigners.aggregate, j, message).partial_sign(nonce, key) for nonce, j, message in parts]
 
 
 def make_signatures(
@@ -76,11 +77,14 @@ def join_shares(
     count = len(messages)
     own = {name: _nonces_of(nonces[name], count, cosigners) for name in cosigners.aggregated}
     rows = {name: _shares_of(shares[name], count, cosigners) for name in cosigners.names}
-    made = {}
-    for k, message in enumerate(messages):
-        parts = {name: row[k] for name, row in rows.items()}
-        made[message] = _join(message, joined[k], {name: row[k] for name, row in own.items()}, parts, cosigners)
-    return made
+    with _joinable():
+        return {
+            message: cosigners.join(
+                message, joined[k],
+                {name: row[k] for name, row in own.items()}, {name: row[k] for name, row in rows.items()},
+            )
+            for k, message in enumerate(messages)
+        }  # fmt: skip
 
 
 def check_shares(messages: Sequence[bytes], nonces: Given, given: Contribution, cosigners: Cosigners) -> None:
@@ -89,10 +93,10 @@ def check_shares(messages: Sequence[bytes], nonces: Given, given: Contribution, 
     count, sender = len(messages), given.sender
     own = _nonces_of(nonces[sender], count, cosigners) or [b""] * count
     joined = join_nonces(nonces, count, cosigners)
-    for message, joint, nonce, share in zip(messages, joined, own, _shares_of(given, count, cosigners), strict=True):
-        if sender in cosigners.aggregated:
-            _session(cosigners, joint, message)
-        cosigners.check_share(sender, message, joint, nonce, share)
+    with _joinable():
+        parts = _shares_of(given, count, cosigners)
+        for message, joint, nonce, share in zip(messages, joined, own, parts, strict=True):
+            cosigners.check_share(sender, message, joint, nonce, share)
 
 
 def _nonces_of(given: Contribution, count: int, cosigners: Cosigners) -> list[bytes]:
@@ -108,21 +112,9 @@ def _shares_of(given: Contribution, count: int, cosigners: Cosigners) -> list[by
     return unpack(given.body.get("partials"), cosigners.share_bytes(given.sender), count, given.sender)
 
 
-def _join(
-    message: bytes, joined: bytes, nonces: Mapping[str, bytes], shares: Mapping[str, bytes], cosigners: Cosigners
-) -> bytes:
-    with _cancelling_nonces():
-        return cosigners.join(message, joined, nonces, shares)
-
-
-def _session(cosigners: Cosigners, joined: bytes, message: bytes) -> Session:
-    with _cancelling_nonces():
-        return Session(cosigners.aggregate, joined, message)
-
-
 @contextmanager
-def _cancelling_nonces() -> Iterator[None]:
-    """Nonces that cancel each other make no session: nobody honest's do, and nobody can tell whose fault it is."""
+def _joinable() -> Iterator[None]:
+    """Nonces that cancel each other make no session: nobody honest's do, and nobody can tell whose it was."""
     try:
         yield
     except InvalidInput as error:
