@@ -42,7 +42,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OpenClaim:
     """A claim that an output answers for, until which height at the latest."""
 
     label: str
@@ -74,13 +74,13 @@ def find_held(graphs: Mapping[str, Graph], owner: str, which: str) -> Held:
     return next(iter(found.values()))
 
 
-def find_answers(chain: Chain, held: Held) -> Iterator[Answer]:
+def find_claims(chain: Chain, held: Held) -> Iterator[OpenClaim]:
     """Open claims that the output answers for. A claim that nobody ended in the time the terms count with has ended."""
     tip = chain.tip().height
     for label, graph in held.graphs.items():
-        for answer in _answers_in(chain, graph, label, held):
-            if answer.until > tip:
-                yield answer
+        for claim in _claims_in(chain, graph, label, held):
+            if claim.until > tip:
+                yield claim
 
 
 def check_leave(chain: Chain, held: Held, during_claim: bool = False) -> None:
@@ -91,9 +91,9 @@ def check_leave(chain: Chain, held: Held, during_claim: bool = False) -> None:
             raise Refused(f"{held.name} ({held.outpoint}) is unconfirmed or spent; there is nothing to announce")
         free = free_at(held, coin.height)
         raise Refused(f"{held.name} is leaving since height {coin.height}; `exit` takes it home from height {free} on")
-    for answer in find_answers(chain, held):
+    for claim in find_claims(chain, held):
         if not during_claim:
-            raise Refused(f"{held.name} {answer}, it is {chain.tip().height}; leave then, or say --during-claim")
+            raise Refused(f"{held.name} {claim}, it is {chain.tip().height}; leave then, or say --during-claim")
 
 
 def check_exit(chain: Chain, held: Held) -> None:
@@ -106,8 +106,8 @@ def check_exit(chain: Chain, held: Held) -> None:
     if tip + 1 < free:
         raise Refused(f"too early: {held.name} is leaving since height {coin.height} and free from height {free} on; "
                       f"wait {free - tip - 1} blocks")  # fmt: skip
-    for answer in find_answers(chain, held):
-        raise Refused(f"{held.name} {answer}, it is {tip}; wait")
+    for claim in find_claims(chain, held):
+        raise Refused(f"{held.name} {claim}, it is {tip}; wait")
 
 
 def free_at(held: Held, left: int) -> int:
@@ -145,23 +145,23 @@ def _own_names(graph: Graph, owner: str) -> list[str]:
     return stakes + ([bond_name(owner)] if owner in parties.challengers else [])
 
 
-def _answers_in(chain: Chain, graph: Graph, label: str, held: Held) -> Iterator[Answer]:
+def _claims_in(chain: Chain, graph: Graph, label: str, held: Held) -> Iterator[OpenClaim]:
     """A stake answers for a claim from kickoff to take or kill; a bond for a challenge, to the end of the slash."""
     terms, asset = graph.contract.terms, chain.utxo(graph.outpoints["asset"])
     latest = terms.total_delay + terms.slash_delay
     if held.owner == graph.contract.parties.operator.name:
         if asset is not None:
-            yield Answer(label, f"the claim of height {asset.height}", asset.height + latest)
+            yield OpenClaim(label, f"the claim of height {asset.height}", asset.height + latest)
         return
     gate, fan = (chain.utxo(graph.outpoints[n]) for n in (f"gate.{held.owner}", "fan"))
     if gate is not None or fan is not None:
         return  # not challenged
     receipt = chain.utxo(graph.outpoints[f"receipt.{held.owner}"])
     if asset is not None:
-        yield Answer(label, f"a challenge to the claim of height {asset.height}", asset.height + latest)
+        yield OpenClaim(label, f"a challenge to the claim of height {asset.height}", asset.height + latest)
     elif receipt is not None:
         paid = receipt.height
-        yield Answer(label, f"a challenge, the claim being paid at height {paid}", paid + terms.slash_delay)
+        yield OpenClaim(label, f"a challenge, the claim being paid at height {paid}", paid + terms.slash_delay)
 
 
 def _spent(chain: Chain, parent: Transaction, outpoint: OutPoint) -> TxOut:

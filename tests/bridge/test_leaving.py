@@ -11,7 +11,7 @@ from challenger.agents.leaving import (
     Held,
     check_exit,
     check_leave,
-    find_answers,
+    find_claims,
     find_held,
     make_exit,
     make_leave,
@@ -123,18 +123,18 @@ def test_a_bond_answers_until_the_slash_can_have_confirmed_and_no_longer(bridge:
     bridge.chain.mine(TERMS.total_delay)
     bridge.plays("take2")
     own, paid = held(bridge, "alice", "bond.alice"), bridge.chain.tip().height
-    assert [a.until for a in find_answers(bridge.chain, own)] == [paid + TERMS.slash_delay]
+    assert [a.until for a in find_claims(bridge.chain, own)] == [paid + TERMS.slash_delay]
     bridge.chain.mine(TERMS.slash_delay)
-    assert not list(find_answers(bridge.chain, own))
+    assert not list(find_claims(bridge.chain, own))
 
 
 def test_a_claim_that_nobody_ended_holds_nobody_for_ever(bridge: Bridge) -> None:
     bridge.plays("confirm", "kickoff")
     own = held(bridge, "operator", "stake0")
     bridge.chain.mine(LATEST - 1)
-    assert list(find_answers(bridge.chain, own))
+    assert list(find_claims(bridge.chain, own))
     bridge.chain.mine()
-    assert not list(find_answers(bridge.chain, own))
+    assert not list(find_claims(bridge.chain, own))
 
 
 def test_a_claim_to_another_deposit_counts_too(bridge: Bridge) -> None:
@@ -144,7 +144,7 @@ def test_a_claim_to_another_deposit_counts_too(bridge: Bridge) -> None:
     bridge.plays("confirm", "kickoff")
     own = find_held({"e.operator": other, **graphs_of(bridge)}, "operator", "operator/stake0")
     assert set(own.graphs) == {"d.operator", "e.operator"}
-    assert [a.label for a in find_answers(bridge.chain, own)] == ["d.operator"]
+    assert [a.label for a in find_claims(bridge.chain, own)] == ["d.operator"]
 
 
 def test_only_ones_own_outputs_are_found_and_each_by_its_outpoint(bridge: Bridge) -> None:
