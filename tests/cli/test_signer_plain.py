@@ -78,3 +78,12 @@ def test_a_ceremony_of_plain_signers_ends_with_bundles(group: Group) -> None:
     group.ok("bob", "combine", "--out", group.folder / "bundles")
     verified = json.loads(call("signer", "verify", group.folder / "bundles", "--json").stdout)
     assert verified["valid"] and verified["signatures"] > 500
+
+
+def test_cost_shows_what_plain_signers_add_and_refuses_more_than_terms_bear() -> None:
+    small = ("cost", "--steps-log2", "2", "--challengers", "2", "--json")
+    without, with_two = (json.loads(call(*small, "--plain-signers", n).stdout) for n in (0, 2))
+    assert "plain_signers" not in without and with_two["plain_signers"] == 2
+    assert with_two["undisputed"]["vbytes"] - without["undisputed"]["vbytes"] == 149
+    refused = call(*small, "--plain-signers", 48)
+    assert refused.code == 2 and "49 keys; 48 at most" in refused.stderr
