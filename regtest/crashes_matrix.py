@@ -94,7 +94,7 @@ def told_story(
 
     def play(watch: Watch, folder: Path) -> Ending:
         with open_crash_network(folder, workshop, watch, towers, check) as network:
-            with noting_nonces() as diary, mortal_signers(watch):
+            with noting_nonces() as diary, mortal_signers(watch, network.watched().scenes):
                 outcome = tell(network)
             diary.check()
             network.check_end()

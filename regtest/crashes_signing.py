@@ -17,14 +17,19 @@ from typing import Any, TypeVar
 import regtest.cooperation as cooperation
 import regtest.scenarios.cooperative_cancel as cooperative_cancel
 import regtest.scenarios.signer_offline as signer_offline
+import regtest.scenarios.signer_restarts as signer_restarts
 from challenger.presign.ceremony.agreement import Messages
 from challenger.presign.ceremony.contribution import Contribution, Round
 from challenger.presign.ceremony.reception import receive
+from challenger.presign.session import run_ceremony
 from challenger.presign.settlement import LiveSigner, sign_settlement
+from challenger.presign.signer import Signer
 from regtest.ceremony import Table
 from regtest.crashes import MOST_LIVES, Died, Watch
 from regtest.eve import Eve
 from regtest.outcome import expect
+from regtest.story import Stage
+from regtest.trouble import Offline
 from taproot.keys import SecretKey
 from taproot.musig2 import SecretNonce, Session
 from taproot.presigned import Graph
@@ -37,7 +42,7 @@ CALLS = ("digest", "public_nonces", "partial_signatures", "see_signatures")
 class MortalSigner:
     """Passes every call on to a signer who may die before it, or with an answer that never leaves."""
 
-    def __init__(self, signer: LiveSigner, watch: Watch) -> None:
+    def __init__(self, signer: Any, watch: Watch) -> None:
         self._signer, self._watch = signer, watch
 
     def __getattr__(self, name: str) -> Any:
@@ -55,20 +60,33 @@ class MortalSigner:
         return called
 
 
-def sign_mortally(watch: Watch, settlement: Graph, signers: Sequence[LiveSigner]) -> Transaction:
-    """`sign_settlement`, begun again whenever somebody died."""
+def sign_mortally(
+    watch: Watch, run: Callable[[Sequence[Any]], T], signers: Sequence[Any], revive: Callable[[Any], Any]
+) -> T:
+    """Begun again by all whenever somebody died."""
     for _ in range(MOST_LIVES):
         try:
-            mortal: Any = [MortalSigner(s, watch) for s in signers]
-            return sign_settlement(settlement, mortal)
+            return run([MortalSigner(s, watch) for s in signers])
         except Died as died:
             watch.bury(died.party)
-            signers = [_restarted(s) if s.name == died.party else s for s in signers]
+            signers = [_anew(revive(s) if s.name == died.party else s) for s in signers]
     raise AssertionError("the signers do not come to an end")
 
 
-def _restarted(dead: LiveSigner) -> LiveSigner:
+def _anew(signer: Any) -> Any:
+    """Who goes away at a call of a ceremony counts the calls of each ceremony."""
+    return Offline(signer._signer, signer._at) if isinstance(signer, Offline) else signer
+
+
+def _live_signer(dead: LiveSigner) -> LiveSigner:
     return LiveSigner(dead.name, dead._secret, dead.graph, dead._approve)
+
+
+def _signer(scene: Stage | Eve, dead: Any) -> Any:
+    """A new process of the same signer: he makes the graph again and has no nonce."""
+    assert isinstance(scene, Eve)
+    found = next(s for s in signer_restarts.make_signers(scene) if s.name == dead.name)
+    return Offline(found, dead._at) if isinstance(dead, Offline) else found
 
 
 def mortal_table(watch: Watch) -> Callable[[Eve, Path], Table]:
@@ -105,15 +123,18 @@ def mortal_table(watch: Watch) -> Callable[[Eve, Path], Table]:
 
 
 @contextlib.contextmanager
-def mortal_signers(watch: Watch) -> Iterator[None]:
-    """The scenarios' signers may die while the block runs."""
+def mortal_signers(watch: Watch, scenes: Sequence[Stage | Eve]) -> Iterator[None]:
+    """The scenarios' signers may die while the block runs; `scenes` are there when somebody signs."""
 
-    def leave(settlement: Graph, signers: Sequence[LiveSigner]) -> Transaction:
-        return sign_mortally(watch, settlement, signers)
+    def settle(settlement: Graph, signers: Sequence[LiveSigner]) -> Transaction:
+        return sign_mortally(watch, lambda s: sign_settlement(settlement, s), signers, _live_signer)
+
+    def ceremony(graph: Graph, signers: Sequence[Signer]) -> Any:
+        return sign_mortally(watch, lambda s: run_ceremony(graph, s), signers, lambda s: _signer(scenes[0], s))
 
     places: list[tuple[Any, str, Any]] = [
-        (signer_offline, "Table", mortal_table(watch)), (cooperation, "sign_settlement", leave),
-        (cooperative_cancel, "sign_settlement", leave),
+        (signer_offline, "Table", mortal_table(watch)), (signer_restarts, "run_ceremony", ceremony),
+        (cooperation, "sign_settlement", settle), (cooperative_cancel, "sign_settlement", settle),
     ]  # fmt: skip
     kept = [getattr(module, name) for module, name, _ in places]
     for module, name, mortal in places:
