@@ -198,9 +198,8 @@ def _fitting(data: bytes) -> bytes:
 
 @cache
 def _folder() -> Path:
-    """One folder for all inputs of a process, in memory where that is possible."""
-    memory = Path("/dev/shm")
-    folder = tempfile.mkdtemp(prefix="btcl2-fuzz-", dir=memory if memory.is_dir() else None)
+    """One folder for all inputs of a process."""
+    folder = tempfile.mkdtemp(prefix="btcl2-fuzz-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)
 

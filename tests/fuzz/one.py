@@ -9,31 +9,41 @@ The input of a finding is left in FOLDER.
 from __future__ import annotations
 
 import importlib.util
+import io
 import random
 import resource
 import sys
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 
 HANG = 20  # seconds for one input
 MOST_INPUT = 65_536  # bytes
 OURS = ["taproot", "btc_l2", "challenger"]
+HAS_ATHERIS = importlib.util.find_spec("atheris") is not None
 
 
-def main(name: str, seconds: int, megabytes: int, folder: Path) -> None:
-    """Fuzz a target."""
+def load() -> None:
+    """Import targets and parsers, with counters of their branches if atheris is there: some seconds, needed once."""
+    if HAS_ATHERIS:
+        import atheris
+
+        with redirect_stderr(io.StringIO()), atheris.instrument_imports(include=OURS, enable_loader_override=False):
+            import tests.fuzz.targets
+    import tests.fuzz.targets  # noqa: F401
+
+
+def fuzz(name: str, seconds: int, megabytes: int, folder: Path) -> None:
+    """Fuzz a target; the process ends with it. `load` comes before."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if importlib.util.find_spec("atheris"):
-        _with_atheris(name, seconds, megabytes, folder)
-    else:
-        _at_random(name, seconds, megabytes, folder)
+    (_with_atheris if HAS_ATHERIS else _at_random)(name, seconds, megabytes, folder)
 
 
 def _with_atheris(name: str, seconds: int, megabytes: int, folder: Path) -> None:
     import atheris
 
-    with atheris.instrument_imports(include=OURS, enable_loader_override=False):
-        from tests.fuzz import targets
+    from tests.fuzz import targets
+
     seeds = targets.TARGETS[name].seeds()
     for k, seed in enumerate(seeds):
         (folder / f"seed-{k}").write_bytes(seed)
@@ -71,4 +81,5 @@ def _changed(dice: random.Random, seed: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    load()
+    fuzz(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
