@@ -2,6 +2,7 @@
 
     init → export --card → draft → register        once
     propose → sign (keys) → review → sign (nonces) → sign (parts) → sign (parts of confirm) → combine → verify
+    settle → review → sign (nonces) → sign (parts) → combine → `btc-l2 bridge … --settlement`
 
 Here are the commands around the ceremony; those of its rounds are in `signer_rounds`. Everything heavy is imported
 inside the commands.
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from taproot.keys import XOnlyKey
     from taproot.terms import Terms
 
-app = typer.Typer(help="Presign a deposit with others, by files: keys, review, signatures.", no_args_is_help=True)
+app = typer.Typer(help="Presign a deposit with others, settle it with them: by files.", no_args_is_help=True)
 app.command("propose")(signer_rounds.propose)
 app.command("import")(signer_rounds.take_in)
 app.command("review")(signer_rounds.review)
