@@ -26,7 +26,7 @@ from challenger.presign.settlement import approve_payment, plan_exit_of_all, sig
 from challenger.presign.signer import Signer
 from taproot.connectors.output import payout_script
 from taproot.errors import InvalidInput, Misbehaviour, Refused, Unavailable, VerificationFailed
-from taproot.keys import SecretKey, sign_schnorr
+from taproot.keys import SecretKey, is_valid_schnorr, sign_schnorr
 from taproot.presigned import Request
 from taproot.psbt import Psbt
 from taproot.psbt_graph import make_psbt
@@ -316,6 +316,16 @@ def sign_by_btclib(psbt: Psbt, secret: SecretKey) -> Psbt:
     theirs = OtherPsbt.parse(psbt.to_bytes())
     back, _ = other_sign(theirs, OneKey(secret), allowed_sig_hash_types={SighashType.SINGLE})
     return Psbt.from_bytes(back.serialize())
+
+
+def test_a_settlement_goes_to_a_key_elsewhere_too() -> None:
+    graph = bundle(TWO).graph
+    settlement = plan_exit_of_all(graph, "payout", ("vault", "asset"), payout_script(graph.contract, "operator"), 2)
+    asked = [r.message for r in settlement.requests()]
+    (name, psbt), = to_sign({"payout": settlement}, asked).items()
+    signed = read_signed([sign_by_btclib(psbt, PLAIN_SECRETS["bob"])], {"payout": settlement}, "bob")
+    assert name == "payout.payout.psbt" and set(signed) == set(asked) and len(asked) == 2
+    assert all(is_valid_schnorr(PLAIN_SECRETS["bob"].x_only, message, signed[message]) for message in asked)
 
 
 def test_signatures_of_another_key_or_transaction_are_not_taken(tmp_path: Path) -> None:
