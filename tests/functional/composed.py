@@ -41,6 +41,18 @@ while True:
     last = height
     time.sleep(0.1)
 """
+# Exit code 0 if one of the addresses answers.
+_TRY = """
+import concurrent.futures, socket, sys
+def reach(address):
+    try:
+        socket.create_connection((address, int(sys.argv[1])), 3).close()
+        return True
+    except OSError:
+        return False
+with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    sys.exit(not any(pool.map(reach, sys.argv[2:])))
+"""
 
 
 class Composed:
@@ -141,6 +153,14 @@ class Composed:
             there = self.run.engine.networks.get(self._networks[network]).attrs["Containers"].values()
             found[network] = {c["Name"].removeprefix(f"{self.run.name}-") for c in there}
         return found
+
+    def reaches(self, name: str, host: str, port: int) -> bool:
+        """Whether a container can open a connection to any address of another."""
+        self.containers[host].reload()
+        networks = self.containers[host].attrs["NetworkSettings"]["Networks"].values()
+        addresses = [network["IPAddress"] for network in networks if network["IPAddress"]]
+        assert addresses, f"{host} does not run"
+        return bool(self.containers[name].exec_run([PYTHON, "-c", _TRY, str(port), *addresses]).exit_code == 0)
 
     def _waits_for_an_end(self, name: str) -> bool:
         return COMPLETED in self.file.services[name].depends_on.values()
