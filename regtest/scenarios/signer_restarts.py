@@ -38,7 +38,7 @@ def play(network: Network) -> Outcome:
     eve.chain.broadcast(eve.make_refund())
     eve.chain.mine()
     outcome = conclude_early(
-        eve, "refunded", DEPOSITOR, "Wherever the signer was missing, Dora could take her deposit back.",
+        eve, "refunded", DEPOSITOR, "A signer who dies begins anew with fresh nonces; Dora did not wait for it.",
         [f"The ceremony was broken off at: {', '.join(calls)}.", "With the signer back it succeeded, fresh nonces."],
         {"refund": "dora takes her deposit back: the ceremony was never finished in time"},
     )  # fmt: skip
