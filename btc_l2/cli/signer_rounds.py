@@ -148,6 +148,7 @@ def sign(
     from challenger.presign.ceremony.ceremony import Ceremony
     from challenger.presign.ceremony.contribution import Round
     from challenger.presign.ceremony.reception import open_course
+    from challenger.presign.ceremony.statement import statements
 
     folder = home_of(home)
     desk = open_desk(folder, read_passphrase(passphrase_file, passphrase_fd), outside_of(nonces, folder))
@@ -160,6 +161,9 @@ def sign(
         else:
             made = opened.sign(again, resume)
         hand_out(opened.own_files(), out)
+        if any(c.round is Round.CONFIRM_PARTIALS for c in made) and not any(statements(opened.files.folder)):
+            note("nobody has said here that the outputs stand: run `btc-l2 signer check` on a machine with a node, "
+                 "before you give confirm-partials away")  # fmt: skip
     print_document({"made": [c.file_name for c in made], **dict(status_lines(opened))}, as_json)
 
 

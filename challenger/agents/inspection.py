@@ -52,6 +52,8 @@ def inspect(chain: Chain, graphs: Mapping[str, Graph], depth: int | None = None)
     }
     doubts = [f"{op}: {f.name} ({f.outpoint}) {f.doubt}" for op, found in footings.items() for f in found if f.doubt]
     doubts += [f"{op}: {fault}" for op, graph in graphs.items() for fault in find_relay_faults(graph, rate)]
+    if not chain.network.startswith(first.contract.terms.network):
+        doubts.insert(0, f"the node is on {chain.network}, the terms are for {first.contract.terms.network}")
     doubts += [*_shared(graphs), *filter(None, [None if is_refresh else find_refund_doubt(chain, first)])]
     return Inspection(tip, asked, rate, chain.estimate_fee(), footings, tuple(_once_of_deposit(doubts)))
 

@@ -126,3 +126,9 @@ def test_one_bond_for_two_operators_is_named(bridge: Bridge) -> None:
 def test_a_node_that_asks_more_than_the_terms_are_made_for_is_named(bridge: Bridge) -> None:
     bridge.chain.relay_rate = lambda: 3_000  # type: ignore[method-assign]
     assert doubts(bridge) == ("olga: the terms are made for 1 sat/vB and nodes relay nothing below 3",)
+
+
+def test_a_node_of_another_network_is_named_first(bridge: Bridge) -> None:
+    proposal = bridge.bundle.proposal
+    other = build_skeleton(replace(TERMS, network="signet"), proposal.parties, proposal.funding)
+    assert inspect(bridge.chain, {"olga": other}, 1).doubts == ("the node is on regtest, the terms are for signet",)

@@ -67,8 +67,9 @@ def agreed(said_yes: Path, tmp_path: Path) -> Group:
 
 def test_two_signers_end_with_bundles_that_verify(agreed: Group) -> None:
     for _ in range(3):
-        agreed.sign_all()
+        said = [agreed.ok(name, "sign", "--out", agreed.stick).stderr for name in agreed.names]
         agreed.share()
+    assert all("before you give confirm-partials away" in line for line in said)
     words = set()
     for name in agreed.names:
         done = agreed.ok(name, "combine", "--out", agreed.folder / f"bundles.{name}", "--json").json()
