@@ -38,7 +38,7 @@ def test_project_error_is_one_line_with_its_exit_code(btc_l2: Command, monkeypat
     def refuse() -> None:
         raise Refused("mainnet is refused; this is a prototype;\nuse regtest")
 
-    monkeypatch.setattr(main, "app", lambda _: refuse())
+    monkeypatch.setattr(main, "_narrowed", lambda _names: lambda _: refuse())
     answer = btc_l2("version")
     assert (answer.code, answer.stdout) == (6, "")
     assert answer.stderr == "error: mainnet is refused; this is a prototype; use regtest\n"
@@ -47,14 +47,14 @@ def test_project_error_is_one_line_with_its_exit_code(btc_l2: Command, monkeypat
 def test_unexpected_error_ends_with_code_1_and_without_a_traceback(
     btc_l2: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "app", lambda _: [][0])
+    monkeypatch.setattr(main, "_narrowed", lambda _names: lambda _: [][0])
     answer = btc_l2("version")
     assert answer.code == 1 and answer.stderr.count("\n") == 1
     assert "IndexError" in answer.stderr and "Traceback" not in answer.stderr
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "app", lambda _: [][0])
+    monkeypatch.setattr(main, "_narrowed", lambda _names: lambda _: [][0])
     monkeypatch.setenv("BTCL2_DEBUG", "1")
     with pytest.raises(IndexError):
         main.run(["version"])
@@ -64,7 +64,7 @@ def test_interrupt_ends_with_code_130(btc_l2: Command, monkeypatch: pytest.Monke
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "app", interrupt)
+    monkeypatch.setattr(main, "_narrowed", lambda _names: interrupt)
     assert btc_l2("version").code == 130
 
 
