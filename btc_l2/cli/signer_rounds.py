@@ -201,7 +201,7 @@ def _combine_graphs(opened: Ceremony, out: Path) -> dict[str, Any]:
     note(f"written to {out}; keep copies: without the bundle nobody is paid or punished")
     document: dict[str, Any] = {name: manifest[name] for name in ("ceremony", "deposit", "domain", "agreed", "digest")}
     document["operators"] = sorted(manifest["operators"])
-    return {**document, "words": words_line(bytes.fromhex(manifest["digest"]))}
+    return {**document, "words": words_line(bytes.fromhex(manifest["agreed"]))}
 
 
 def export(
