@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
 
 from regtest.container import NODE_OPTIONS, RUN, ContainerRun, NodeContainer
-from tests.functional.compose_file import read_compose
+from tests.functional.compose_file import FILE, read_compose
 
 
 @pytest.mark.container
@@ -57,3 +60,24 @@ def test_a_dealer_is_nowhere() -> None:
     for name in ("olga", "alice", "bob"):
         assert where[f"{name}-signer"] == {f"{name}-signer"} and where[name] == {name}
         assert where[f"{name}-hand"] == {f"{name}-signer", name}
+
+
+def test_docker_compose_reads_the_same_in_the_file_as_the_tests() -> None:
+    """Where the plug-in is installed (Debian 12 has none)."""
+    command = ["docker", "compose", "--file", str(FILE), "config", "--format", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LIE": "", "EVERY": "7"})
+    except OSError as error:
+        pytest.skip(f"no docker: {error}")
+    if done.returncode:
+        pytest.skip("no plug-in `docker compose` here: compose.yaml is read by our own reader only")
+    read, told = read_compose({"LIE": "", "EVERY": "7"}), json.loads(done.stdout)
+    assert set(told["services"]) == set(read.services)
+    assert (set(told["volumes"]), set(told["networks"])) == (set(read.volumes), set(read.networks))
+    for name, ours in read.services.items():
+        service = told["services"][name]
+        mounts = {v["target"]: (v["source"], "ro" if v.get("read_only") else "rw") for v in service.get("volumes", [])}
+        conditions = {on: what["condition"] for on, what in service.get("depends_on", {}).items()}
+        assert (tuple(service["command"]), mounts) == (ours.command, ours.volumes), name
+        assert (service.get("environment") or {}, conditions) == (ours.environment, ours.depends_on), name
+        assert (set(service["networks"]), service["build"]["target"]) == (set(ours.networks), ours.target), name
