@@ -70,7 +70,7 @@ class Deposit:
         try:
             told = json.loads(content)
             return cls(Party.from_json(told["depositor"]), OutPoint.from_str(told["deposit"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidInput(f"what was posted is no deposit ({error!r}); look who can write to the board") from error
 
 

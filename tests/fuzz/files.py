@@ -1,31 +1,21 @@
-"""More targets: files that people hand each other, settings, programs, folders of traces; see `targets`."""
+"""More targets: files and folders that people hand each other, settings; see `targets`."""
 
 from __future__ import annotations
 
 import atexit
 import json
 import shutil
-import struct
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from btc_l2.bridge.descriptor import DepositDescriptor, SwapDescriptor
 from btc_l2.bridge.refund_kit import RefundKit, make_kit
-from btc_l2.zkvm import snapshot_index
-from btc_l2.zkvm.elf import Elf, Segment, parse_elf, write_elf
-from btc_l2.zkvm.gosymbols import find_go_symbols
-from btc_l2.zkvm.image import Image
-from btc_l2.zkvm.linux import linux_image
-from btc_l2.zkvm.outcome import Endian
-from btc_l2.zkvm.trace import Trace
-from btc_l2.zkvm.translate.hotlist import read_hot_list
 from challenger.game.kinds import CLAIM_LEAVES
 from challenger.game.solver import Assertion
 from challenger.keystore import KeySet, seal, unseal
+from challenger.presign.bundle import Bundle
 from challenger.presign.ceremony.agreement import Plan, make_keys, propose
 from challenger.presign.ceremony.card import make_card, read_card
 from challenger.presign.ceremony.contribution import Contribution, Round, canonical
@@ -38,6 +28,7 @@ from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.program import DEPOSIT as DEPOSIT_FILE
 from challenger.watchtower.program import read_description
 from challenger.watchtower.settings import PREFIX, resolve
+from regtest.attendant import Deposit
 from taproot.errors import InvalidInput
 from taproot.hashes import sha256, tagged_hash
 from taproot.keys import XOnlyKey
@@ -46,12 +37,8 @@ from taproot.psbt_graph import make_psbt, read_nonces, read_parts
 from taproot.tx import OutPoint
 from tests.challenger.signers import DEADLINE, DEPOSIT, DEPOSITOR, TOY, keys_of, outpoints_of, policy_of
 from tests.taproot.toy import build_toy_games, make_parties, make_proposal, presign_toy
-from tests.zkvm.linux_calls import elf_of, kernel
-from tests.zkvm.programs import CODE, encode, machine_with
 
 _PASSPHRASE, _LOG2_N = b"fuzz", 14
-_WORDS = [encode("ADDIU", rs=0, rt=2, low=7), encode("SW", rs=29, rt=2, low=4), encode("BREAK")]
-_STACK = 0x7000_0000
 
 
 def refund_kit(data: bytes) -> None:
@@ -98,7 +85,7 @@ def check_statement(data: bytes) -> None:
 
 def psbt_of_a_graph(data: bytes) -> None:
     """A PSBT from elsewhere beside the graph that it should be of."""
-    graph = presign_toy().graph
+    graph = _presigned().graph
     found = compare(Psbt.from_bytes(data), {"operator": graph})
     if found is not None and not found.differences:
         read_nonces(Psbt.from_bytes(data), graph, found.name, 0)
@@ -115,6 +102,12 @@ def ceremony_folder(data: bytes) -> None:
             given = Contribution.from_bytes(content)
             (folder / given.file_name.replace("/", "_")).write_bytes(content)
     read_graphs(Files(folder), TOY)
+
+
+def posted_deposit(data: bytes) -> None:
+    """What a depositor of a test network posts for all."""
+    read = Deposit.from_bytes(data)
+    assert Deposit.from_bytes(read.to_bytes()) == read
 
 
 def card(data: bytes) -> None:
@@ -139,63 +132,6 @@ def bundles(data: bytes) -> None:
     verify_folder(_folder(), build_toy_games)
 
 
-def elf(data: bytes) -> None:
-    read = parse_elf(data)
-    assert parse_elf(write_elf(read)).segments == read.segments
-    if sum(segment.size for segment in read.segments) < 1 << 22:
-        Image.from_elf(data).root()
-
-
-def linux(data: bytes) -> None:
-    """As a Linux program: its headers are read again, its first stack is made."""
-    image = linux_image(data, kernel(parse_elf(data).endian))
-    assert image.entry
-
-
-def go_symbols(data: bytes) -> None:
-    for endian in _ORDERS:
-        found = find_go_symbols([Segment(CODE, data, len(data))], endian)
-        assert all(0 <= address < 1 << 32 for address in found.values())
-
-
-def trace(data: bytes) -> None:
-    """The index of a trace's folder with all checksums made to fit; the pages are those of the seed."""
-    machine = machine_with(_WORDS, {29: _STACK}, "big")
-    with tempfile.TemporaryDirectory(dir=_folder()) as name:
-        folder = Path(name) / "trace"
-        folder.mkdir()
-        (folder / "index").write_bytes(_fitting(data))
-        (folder / "pages").write_bytes(_trace()[1])
-        read = Trace(machine, 1, directory=folder)
-        try:
-            read.run(2)
-            read.root_at(1)
-        finally:
-            read.close()
-
-
-def hot_list(data: bytes) -> None:
-    found = read_hot_list(data.decode("latin-1"))
-    assert len(found) <= len(data)
-
-
-_ORDERS: tuple[Endian, ...] = ("big", "little")
-
-
-def _fitting(data: bytes) -> bytes:
-    """The records as their lengths say, each with the checksum of what it holds."""
-    header, frame = snapshot_index._HEADER.size, snapshot_index._FRAME
-    before = snapshot_index._checksum(data[:header])
-    parts, at = [data[:header], before], header + len(before)
-    while at + frame.size <= len(data):
-        length, _ = frame.unpack_from(data, at)
-        body = data[at + frame.size : at + frame.size + length]
-        before = snapshot_index._checksum(before + body)
-        parts += [frame.pack(length, before), body]
-        at += frame.size + length
-    return b"".join(parts)
-
-
 @cache
 def _folder() -> Path:
     """One folder for all inputs of a process."""
@@ -208,19 +144,13 @@ def _folder() -> Path:
 
 
 @cache
-def _bundle() -> bytes:
-    return presign_toy().to_bytes()
+def _presigned() -> Bundle:
+    return presign_toy()
 
 
 @cache
-def _trace() -> tuple[bytes, bytes]:
-    """Index and pages of two snapshots."""
-    with tempfile.TemporaryDirectory(prefix="btcl2-fuzz-") as name:
-        folder = Path(name) / "trace"
-        made = Trace(machine_with(_WORDS, {29: _STACK}, "big"), 1, directory=folder)
-        made.run(2)
-        made.close()
-        return (folder / "index").read_bytes(), (folder / "pages").read_bytes()
+def _bundle() -> bytes:
+    return _presigned().to_bytes()
 
 
 def refund_kits() -> list[bytes]:
@@ -252,6 +182,10 @@ def keystores() -> list[bytes]:
     return [seal(sha256(b"fuzz"), _PASSPHRASE, "signer", _LOG2_N)]
 
 
+def posted_deposits() -> list[bytes]:
+    return [Deposit(DEPOSITOR, DEPOSIT).to_bytes()]
+
+
 def cards() -> list[bytes]:
     keys = KeySet.from_seed(sha256(b"alice"))
     return [make_card("alice", keys), make_card("alice", keys, keys.plain.x_only)]
@@ -263,7 +197,7 @@ def check_statements() -> list[bytes]:
 
 
 def psbts_of_a_graph() -> list[bytes]:
-    bundle = presign_toy()
+    bundle = _presigned()
     names = ("confirm", "take1", "kickoff")
     plain = [make_psbt(bundle.graph, name, version) for name in names for version in (0, 2)]
     signed = with_signatures(plain[0], bundle.graph, "confirm", bundle.signatures)
@@ -288,29 +222,9 @@ def _ceremony_folder(plain: tuple[str, ...]) -> bytes:
 
 
 def manifests() -> list[bytes]:
-    graph = presign_toy().graph.digest().hex()
+    graph = _presigned().graph.digest().hex()
     row: dict[str, Any] = {"sha256": sha256(_bundle()).hex(), "graph": graph, "signatures": 9, "bytes": len(_bundle())}
     document = {"format": "btc-l2 bundles 1", "ceremony": "", "policy": "00" * 32, "agreed": "00" * 32,
                 "deposit": str(make_proposal().funding.deposit), "domain": str(make_proposal().funding.deposit),
                 "operators": {"operator": row}}  # fmt: skip
     return [json.dumps(document).encode(), b'{"format":"btc-l2 bundles 1","operators":{}}']
-
-
-def elves() -> list[bytes]:
-    plain = [elf_of(_WORDS, b"some data", endian) for endian in _ORDERS]
-    segments = (Segment(CODE, struct.pack(">3I", *_WORDS), 12),)
-    return [*plain, write_elf(Elf("big", CODE, segments, {"_start": CODE, "main": CODE + 4}))]
-
-
-def go_tables() -> list[bytes]:
-    """A table of Go 1.20 with one function."""
-    head = struct.pack(">I4B", 0xFFFF_FFF1, 0, 0, 4, 4) + struct.pack(">8I", 1, 0, CODE, 40, 40, 40, 40, 60)
-    return [head + b"main.main\0".ljust(20, b"\0") + np.array([0, 8, 64, 0, 0, 1], ">u4").tobytes()]
-
-
-def traces() -> list[bytes]:
-    return [_trace()[0]]
-
-
-def hot_lists() -> list[bytes]:
-    return [b"# two blocks\n10000 8 c\n"]

@@ -38,7 +38,7 @@ from taproot.psbt_graph import make_psbt
 from taproot.tx import OutPoint, Transaction
 from tests.challenger.mail import CEREMONY, COORDINATOR, IDENTITIES, MEMBERS
 from tests.challenger.signers import DEADLINE, DEPOSITOR, TOY, keys_of, policy_of
-from tests.fuzz import files
+from tests.fuzz import files, programs
 from tests.taproot.test_psbt import filled
 from tests.taproot.toy import build_toy_games, make_proposal, presign_toy
 
@@ -225,7 +225,9 @@ def _contributions() -> list[bytes]:
 def _settlement() -> bytes:
     tx = _transaction()
     spent = tuple(Spent("vault", i.prevout, tx.outputs[0]) for i in tx.inputs)
-    return json.dumps(Settled(Settles.PAYOUT, _POINT, "alice", bytes(32), "regtest", spent, tx).to_json()).encode()
+    absent = {"asset": _POINT}
+    made = Settled(Settles.PAYOUT, _POINT, "alice", bytes(32), "regtest", spent, absent, tx)
+    return json.dumps(made.to_json()).encode()
 
 
 def _envelopes() -> list[bytes]:
@@ -298,14 +300,15 @@ TARGETS = {
     "announcement": Target(files.announcement, files.announcements),
     "settings": Target(files.settings, files.settings_files),
     "deposit-file": Target(files.deposit_file, files.deposit_files),
+    "posted-deposit": Target(files.posted_deposit, files.posted_deposits),
     "card": Target(files.card, files.cards),
     "keystore": Target(files.keystore, files.keystores),
     "bundles": Target(files.bundles, files.manifests),
-    "elf": Target(files.elf, files.elves),
-    "linux": Target(files.linux, files.elves),
-    "go-symbols": Target(files.go_symbols, files.go_tables),
-    "trace": Target(files.trace, files.traces),
-    "hot-list": Target(files.hot_list, files.hot_lists),
+    "elf": Target(programs.elf, programs.elves),
+    "linux": Target(programs.linux, programs.elves),
+    "go-symbols": Target(programs.go_symbols, programs.go_tables),
+    "trace": Target(programs.trace, programs.traces),
+    "hot-list": Target(programs.hot_list, programs.hot_lists),
     "manifest": Target(manifest, lambda: [(ROOT / "guest" / "MANIFEST.toml").read_bytes()[:2000]]),
 }
 
