@@ -44,13 +44,17 @@ def load_settled(path: Path, kind: str) -> Settled:
 
 
 def check_unspent(settled: Settled, chain: Chain) -> None:
-    """Raises Refused naming the first output that is not there, or not as it was signed for."""
+    """Raises Refused for an output that is not there or another one, and for a claim that was opened since."""
     for spent in settled.spent:
         coin = chain.utxo(spent.outpoint)
         if coin is None:
             raise Refused(f"{spent.name} ({spent.outpoint}) is spent or not there any more; propose a new settlement")
         if coin.output != spent.output:
             raise Refused(f"{spent.name} ({spent.outpoint}) is another output on this chain; name the right node")
+    for name, outpoint in settled.absent.items():
+        if chain.utxo(outpoint) is not None:
+            raise Refused(f"{settled.operator} has opened a claim since, its {name} would be left; propose a new "
+                          "settlement, which takes it along")  # fmt: skip
 
 
 def refresh(

@@ -311,7 +311,7 @@ def test_what_cannot_be_settled_is_not_proposed(group: Vaulted, arguments: tuple
     assert said.code == code, said.stderr
 
 
-def test_a_settlement_that_was_changed_is_not_sent(group: Vaulted) -> None:
+def test_a_settlement_that_was_changed_or_overtaken_by_a_claim_is_not_sent(group: Vaulted) -> None:
     id_ = group.propose_by("alice", "settle", "cancel", "--bundles", group.bundles)
     path = group.settle(id_, "--bundles", group.bundles)
     document = json.loads(path.read_text())
@@ -325,7 +325,10 @@ def test_a_settlement_that_was_changed_is_not_sent(group: Vaulted) -> None:
         assert group.bridge("cancel", "--settlement", changed).code == code, what
     assert group.bridge("cancel", "--settlement", path, "--key-file", group.fee_key()).code == 2
     assert group.bridge("cancel").code == 2 and group.bridge("payout").code == 2
-    assert group.bridge("cancel", "--settlement", path).code == 0
+    assert group.bridge("cancel", "--settlement", path, "--dry-run").code == 0
+    group.plays(group.bundle(), "kickoff")
+    late = group.bridge("cancel", "--settlement", path)
+    assert late.code == 6 and "olga has opened a claim since" in late.stderr
 
 
 # ---- screens ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 """What a settlement leaves: one file with the signed transaction, which anybody with a node can judge and send.
 
-    KIND.settlement.json    format, kind, deposit, operator, ceremony, network, spent, transaction
+    KIND.settlement.json    format, kind, deposit, operator, ceremony, network, spent, absent, transaction
 
 `spent` has a row per input: name, outpoint, value, output script. With them libbitcoinkernel judges the transaction
-where there is no chain, and a node says whether they are still there.
+where there is no chain, and a node says whether they are still there. `absent` are the outputs of a claim that nobody
+had made when it was proposed: if one stands when the settlement is sent, that claim would be left to its kills.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from btc_l2.durable import make_folder, replace_file
 from challenger.presign.ceremony.accord import Settles
 from challenger.presign.ceremony.contribution import canonical
 from challenger.presign.ceremony.settling import Settling
+from challenger.presign.ceremony.sighting import ABSENT
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.presigned import Graph
 from taproot.tx import OutPoint, Transaction, TxOut
@@ -26,7 +29,7 @@ from taproot.units import Sats
 FORMAT = "btc-l2 settlement 1"
 SUFFIX = ".settlement.json"
 _MOST_BYTES = 1 << 20
-_FIELDS = {"format", "kind", "deposit", "operator", "ceremony", "network", "spent", "transaction"}
+_FIELDS = {"format", "kind", "deposit", "operator", "ceremony", "network", "spent", "absent", "transaction"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Settled:
     ceremony: bytes
     network: str
     spent: tuple[Spent, ...]
+    absent: Mapping[str, OutPoint]
     tx: Transaction
 
     @classmethod
@@ -55,8 +59,9 @@ class Settled:
         """From a ceremony that is over, and the operator's graph. Raises as `Settling.finish`, and as `check`."""
         wanted, tx = seat.accord.wanted, seat.finish(graph)
         spent = tuple(Spent(n, graph.outpoints[n], graph.output(n)[1]) for n in wanted.seen.sources)
+        absent = {name: graph.outpoints[name] for name, state in wanted.seen.states.items() if state == ABSENT}
         made = cls(wanted.kind, wanted.deposit, wanted.operator, seat.proposed.ceremony, graph.contract.terms.network,
-                   spent, tx)  # fmt: skip
+                   spent, absent, tx)  # fmt: skip
         made.check()
         return made
 
@@ -84,6 +89,7 @@ class Settled:
         return {
             "format": FORMAT, "kind": self.kind.value, "deposit": str(self.deposit), "operator": self.operator,
             "ceremony": self.ceremony.hex(), "network": self.network, "spent": rows,
+            "absent": {name: str(outpoint) for name, outpoint in self.absent.items()},
             "transaction": self.tx.serialize().hex(),
         }  # fmt: skip
 
@@ -106,9 +112,10 @@ class Settled:
             if not isinstance(document, dict) or set(document) != _FIELDS or document["format"] != FORMAT:
                 raise InvalidInput(f"not a file of format {FORMAT!r}")
             spent = tuple(_read_row(row) for row in document["spent"])
+            absent = {str(name): OutPoint.from_str(text) for name, text in document["absent"].items()}
             return cls(
                 Settles(document["kind"]), OutPoint.from_str(document["deposit"]), str(document["operator"]),
-                bytes.fromhex(document["ceremony"]), str(document["network"]), spent,
+                bytes.fromhex(document["ceremony"]), str(document["network"]), spent, absent,
                 Transaction.from_bytes(bytes.fromhex(document["transaction"])),
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
