@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from btc_l2.zkvm import snapshot_index
+from btc_l2.zkvm import fast, snapshot_index
 from btc_l2.zkvm.elf import Elf, Segment, parse_elf, write_elf
 from btc_l2.zkvm.gosymbols import find_go_symbols
 from btc_l2.zkvm.image import Image
@@ -57,6 +57,7 @@ def trace(data: bytes) -> None:
             read.root_at(1)
         finally:
             read.close()
+            fast._free.clear()  # an arena holds every page that any machine of the process has touched
 
 
 def hot_list(data: bytes) -> None:
