@@ -61,6 +61,7 @@ docs: setup
 	@$(BIN)/python docs/generate.py
 
 # Writes docs/benchmarks.md; takes as long as the default tests and five minutes more. The machine's peers: Unicorn and QEMU.
+# What takes long is measured when it is named: .venv/bin/python -m bench growth --write
 bench: setup
 	@$(BIN)/python -m bench
 
