@@ -60,11 +60,13 @@ def plan_operator(view: View, terms: Terms, games: Collection[Tracked], prover: 
     """The operator's steps.
 
     He answers on his turns also when a take is due: it might not get into a block before his time is over; and after
-    take2, while the challenger has a bond: else one who spared a move until then could not be slashed.
+    take2, while the challenger has a bond: else one who spared a move until then could not be slashed. A vault that
+    somebody else has taken (all together, or another operator of the deposit) is neither claimed nor waited for.
     """
     kickoff = view.confirmed("kickoff")
     if kickoff is None:
-        return [Step("kickoff")] if view.depth("confirm") >= terms.confirmations else []
+        is_there = view.depth("confirm") >= terms.confirmations and not view.is_spent("vault")
+        return [Step("kickoff")] if is_there else []
     if not view.is_spent("asset"):
         return [
             *_take(view, terms, kickoff.height),
@@ -77,6 +79,8 @@ def plan_operator(view: View, terms: Terms, games: Collection[Tracked], prover: 
 
 
 def _take(view: View, terms: Terms, kickoff: int) -> list[Step]:
+    if view.is_spent("vault"):
+        return []
     if not view.is_spent("unchallenged") and is_due(view, kickoff, terms.challenge_delay):
         return [Step("take1")]
     return [Step("take2")] if is_due(view, kickoff, terms.total_delay) else []

@@ -12,6 +12,8 @@ from btc_l2.database import IN_MEMORY
 from challenger.agents.player import OperatorAgent
 from challenger.game.lies import STEP_LIES, LyingProver
 from challenger.journal import Journal
+from challenger.presign.settlement import plan_exit_of_all, sign_settlement
+from regtest.cooperation import exit_together, signers_of
 from regtest.crashes_stage import check_single_use
 from regtest.party import OPERATOR
 from regtest.plot import Plot
@@ -248,3 +250,36 @@ def test_an_agent_with_a_full_disk_sends_nothing_and_goes_on_when_there_is_space
     assert stage.players[1].journal.seen("alice/assert") == next(
         s.tx.serialize() for s in ending.sent if s.name == "alice/assert"
     )
+
+
+# ---- a vault that is gone --------------------------------------------------------------------------------
+
+
+def names_on_chain(stage: Stage, rounds: int) -> set[str]:
+    for _ in range(rounds):
+        stage.tick()
+    return set(stage.view.by_name)
+
+
+def test_an_operator_claims_the_vault_when_it_is_buried(make_stage: MakeStage) -> None:
+    stage = make_stage(blobsum_plot())
+    stage.confirm_vault()
+    assert {"confirm", "kickoff"} <= names_on_chain(stage, stage.plot.terms.confirmations + 2)
+
+
+def test_an_operator_claims_no_vault_that_all_have_paid_out(make_stage: MakeStage) -> None:
+    stage = make_stage(blobsum_plot())
+    stage.confirm_vault()
+    exit_together(stage, "vault", OPERATOR)
+    assert names_on_chain(stage, stage.plot.terms.confirmations + 2) == {"confirm"}
+
+
+def test_an_operator_waits_for_no_take_of_a_vault_that_is_gone(make_stage: MakeStage) -> None:
+    stage = make_stage(blobsum_plot())
+    stage.confirm_vault()
+    assert "kickoff" in names_on_chain(stage, stage.plot.terms.confirmations + 2)
+    graph = stage.bundle.graph
+    settlement = plan_exit_of_all(graph, "exit", ("vault",), stage.wallets[OPERATOR].script_pubkey, 1)
+    stage.chain.broadcast(sign_settlement(settlement, signers_of(stage, settlement, OPERATOR)))
+    assert names_on_chain(stage, stage.plot.terms.total_delay + 4) == {"confirm", "kickoff"}
+    assert stage.chain.mempool() == ()
