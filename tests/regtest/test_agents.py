@@ -9,6 +9,7 @@ import pytest
 
 from btc_l2.chain.protocol import Chain
 from btc_l2.database import IN_MEMORY
+from challenger.agents.decide import plan_operator
 from challenger.agents.player import OperatorAgent
 from challenger.game.lies import STEP_LIES, LyingProver
 from challenger.journal import Journal
@@ -282,4 +283,4 @@ def test_an_operator_waits_for_no_take_of_a_vault_that_is_gone(make_stage: MakeS
     settlement = plan_exit_of_all(graph, "exit", ("vault",), stage.wallets[OPERATOR].script_pubkey, 1)
     stage.chain.broadcast(sign_settlement(settlement, signers_of(stage, settlement, OPERATOR)))
     assert names_on_chain(stage, stage.plot.terms.total_delay + 4) == {"confirm", "kickoff"}
-    assert stage.chain.mempool() == ()
+    assert plan_operator(stage.view, stage.plot.terms, [], stage.prover) == []
