@@ -38,8 +38,9 @@ from taproot.connectors.turn import Role
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
 from taproot.musig2 import SecretNonce, Session
+from taproot.parties import Party
 from taproot.secp256k1 import ffi
-from taproot.terms import Party, Terms
+from taproot.terms import Terms
 from taproot.tx import OutPoint
 
 SIZES = ((2, 1), (3, 1), (5, 3))  # signers, operators

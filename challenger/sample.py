@@ -9,7 +9,8 @@ from taproot.connectors.turn import Role
 from taproot.graph import Funding, Graph, build_graph
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
-from taproot.terms import Parties, Party, Terms
+from taproot.parties import Parties, Party
+from taproot.terms import Terms
 from taproot.tx import OutPoint
 from taproot.units import MAX_DIGEST
 

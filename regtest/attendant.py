@@ -38,7 +38,7 @@ from taproot.connectors.deposit import make_deposit
 from taproot.connectors.output import Contract
 from taproot.connectors.stake import make_bond, make_stake
 from taproot.errors import InvalidInput, Refused
-from taproot.terms import Party
+from taproot.parties import Party
 from taproot.tx import OutPoint, TxOut
 from taproot.units import Sats
 

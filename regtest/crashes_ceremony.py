@@ -30,7 +30,7 @@ from regtest.crashes_stage import BUNDLES
 from regtest.outcome import expect
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
-from taproot.terms import Party
+from taproot.parties import Party
 from taproot.tx import OutPoint
 
 COORDINATOR = "coordinator"

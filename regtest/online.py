@@ -24,7 +24,7 @@ from regtest.enrolment import Group, Tell, compare_digests, read_policy, silent,
 from regtest.handover import DEPOSIT_FOLDER, hand_over
 from taproot.errors import InvalidInput, Unavailable
 from taproot.keys import SecretKey, XOnlyKey
-from taproot.terms import Party
+from taproot.parties import Party
 
 COORDINATOR, KEY = "coordinator", "key"  # kind and name of a post
 KEY_FILE = "depositor.key"

@@ -17,7 +17,8 @@ from taproot.graph import Funding
 from taproot.hashes import sha256
 from taproot.kdf import derive
 from taproot.keys import SecretKey
-from taproot.terms import Parties, Party, Terms
+from taproot.parties import Parties, Party
+from taproot.terms import Terms
 from taproot.tx import OutPoint, TxOut
 from taproot.units import Sats
 

@@ -40,9 +40,10 @@ from taproot.connectors.stake import (
 )
 from taproot.connectors.turn import GameScripts, Role, Turn
 from taproot.errors import InvalidInput
+from taproot.parties import N_OF_N, Parties
 from taproot.presigned import ANYONE, Graph, Kind, Planned, Sign, Signatures, Slot, Spend
 from taproot.sighash import SighashType
-from taproot.terms import ANCHOR, N_OF_N, Parties, Terms
+from taproot.terms import ANCHOR, Terms
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxIn, TxOut, op_return_script
 from taproot.units import SEQUENCE_RBF, TRUC_VERSION, Sats
 

@@ -19,8 +19,8 @@ from math import ceil
 from taproot.connectors.output import Contract, Output, SpendPath
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.hashes import tagged_hash
+from taproot.parties import N_OF_N
 from taproot.sighash import SighashCache, SighashType, append_hash_type
-from taproot.terms import N_OF_N
 from taproot.tree import TapTree
 from taproot.tx import OutPoint, Transaction, TxOut, Witness
 from taproot.units import Sats, dust_limit

@@ -20,10 +20,10 @@ from taproot.errors import InvalidInput, Misbehaviour
 from taproot.hashes import hash160
 from taproot.keys import XOnlyKey
 from taproot.musig2 import KeyAgg, aggregate_nonces
+from taproot.parties import N_OF_N
 from taproot.presigned import Graph, Planned, Slot, Spend
 from taproot.psbt import Psbt, record
 from taproot.sighash import SighashCache, SighashType, append_hash_type
-from taproot.terms import N_OF_N
 from taproot.tree import Leaf, TapTree
 from taproot.tx import compact_size, serialize_witness
 

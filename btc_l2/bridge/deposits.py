@@ -18,7 +18,8 @@ from btc_l2.database import Database, Value, Words
 from taproot.connectors.output import Contract
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.hashes import tagged_hash
-from taproot.terms import Parties, Terms
+from taproot.parties import Parties
+from taproot.terms import Terms
 from taproot.tx import OutPoint
 
 VERSION = "1"

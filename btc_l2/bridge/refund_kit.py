@@ -22,8 +22,9 @@ from taproot.errors import BtcL2Error, InvalidInput, Refused, Unavailable, Verif
 from taproot.keys import SecretKey, XOnlyKey, sign_schnorr
 from taproot.musig2 import KeyAgg
 from taproot.nums import nums_key, nums_scalar
+from taproot.parties import Parties
 from taproot.sighash import SighashCache
-from taproot.terms import Parties, Terms
+from taproot.terms import Terms
 from taproot.tree import TapTree
 from taproot.tx import OutPoint, Transaction, TxIn, TxOut, p2tr_script
 from taproot.units import MAX_MONEY, Sats, dust_limit

@@ -11,7 +11,8 @@ from taproot.connectors.output import Contract, belonging_to
 from taproot.connectors.turn import GameScripts, Role, Turn
 from taproot.graph import Funding, Graph, build_graph
 from taproot.hashes import tagged_hash
-from taproot.terms import ANCHOR, Parties, Terms
+from taproot.parties import Parties
+from taproot.terms import ANCHOR, Terms
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxIn, TxOut
 from taproot.units import SEQUENCE_RBF, TRUC_VERSION
 

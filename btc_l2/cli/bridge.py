@@ -48,7 +48,7 @@ def announce(
     """Announce a deposit: address, descriptor, amount, when it can be taken back, and the refund kit."""
     from challenger.presign.ceremony.registered import Registered
     from taproot.keys import SecretKey
-    from taproot.terms import Party
+    from taproot.parties import Party
 
     try:
         registered = Registered.from_json(json.loads(read_file(policy)))

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from btc_l2.chain.protocol import Chain
     from taproot.graph import Funding, Graph
     from taproot.keys import SecretKey
-    from taproot.terms import Parties, Terms
+    from taproot.parties import Parties
+    from taproot.terms import Terms
 
 RECORD, FOLDER = "deposits.sqlite", "deposits"
 
@@ -93,7 +94,8 @@ class Home:
 def _read_graph(path: Path) -> Graph:
     from btc_l2.bridge.skeleton import build_skeleton
     from taproot.graph import Funding
-    from taproot.terms import Parties, Terms
+    from taproot.parties import Parties
+    from taproot.terms import Terms
     from taproot.tx import OutPoint
 
     at = OutPoint.from_str

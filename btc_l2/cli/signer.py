@@ -61,7 +61,7 @@ def init(
     from challenger.keystore import create_keystore
     from challenger.presign.ceremony.card import declare_plain
     from challenger.presign.ceremony.store import KEYSTORE
-    from taproot.terms import Party
+    from taproot.parties import Party
 
     folder = home_of(home)
     passphrase = read_passphrase(passphrase_file, passphrase_fd, twice=True)

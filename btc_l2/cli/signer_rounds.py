@@ -271,7 +271,7 @@ def _listed(paths: Sequence[Path]) -> list[Path]:
 
 def _party(text: str) -> Any:
     from btc_l2.cli.arguments import parse_bytes
-    from taproot.terms import Party
+    from taproot.parties import Party
 
     name, _, key = text.partition("=")
     return Party(name, parse_bytes(key, "public key"))

@@ -24,8 +24,9 @@ from challenger.presign.review import (
 )
 from challenger.spoken import words_of
 from taproot.graph import Graph, Kind
+from taproot.parties import N_OF_N
 from taproot.presigned import ANYONE
-from taproot.terms import N_OF_N, Terms
+from taproot.terms import Terms
 
 WIDTH = 76
 _DOES = {

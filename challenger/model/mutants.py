@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from taproot.connectors.game import TIMEOUT
 from taproot.connectors.output import SpendPath
+from taproot.parties import N_OF_N
 from taproot.presigned import Graph, Kind, Planned, Spend
-from taproot.terms import N_OF_N
 from taproot.tx import Transaction, TxIn
 
 _OP_RETURN = 0x6A

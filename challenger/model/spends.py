@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from challenger.game.kinds import CHAINS
 from challenger.model.system import delay_of, opens_secrets
 from taproot.connectors.output import Output, SpendPath
+from taproot.parties import N_OF_N
 from taproot.presigned import Graph, Kind, Planned
-from taproot.terms import N_OF_N
 
 ALL = "all signers and the operator"
 DISPROOF = "a disproof"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from taproot.connectors.output import Output, SpendPath
+from taproot.parties import N_OF_N
 from taproot.presigned import Graph, Kind, Planned, Spend
-from taproot.terms import N_OF_N
 from taproot.units import SEQUENCE_LOCKTIME_DISABLE_FLAG, SEQUENCE_LOCKTIME_MASK
 
 _OP_RETURN = 0x6A

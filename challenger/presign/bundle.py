@@ -24,8 +24,9 @@ from challenger.presign.proposal import BuildGames, GameKeys, Proposal
 from taproot.cosigners import SIGNATURE_BYTES
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from taproot.graph import Funding, Graph
+from taproot.parties import Parties
 from taproot.presigned import Signatures
-from taproot.terms import Parties, Terms
+from taproot.terms import Terms
 from taproot.tx import OutPoint
 
 _MAGIC = b"btc-l2 bundle 1\n"

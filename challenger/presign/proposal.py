@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from taproot.connectors.turn import GameScripts
 from taproot.graph import Funding, Graph, build_graph
-from taproot.terms import Parties, Terms
+from taproot.parties import Parties
+from taproot.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ from taproot.errors import InvalidInput, Refused
 from taproot.graph import Funding
 from taproot.keys import SecretKey
 from taproot.nums import nums_key, nums_scalar
+from taproot.parties import Parties, Party
 from taproot.presigned import Graph
-from taproot.terms import ANCHOR, Parties, Party, Terms
+from taproot.terms import ANCHOR, Terms
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxOut
 from taproot.units import TRUC_VERSION, Sats
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from taproot.connectors.output import Output, payout_script
 from taproot.graph import Graph, Planned
+from taproot.parties import N_OF_N
 from taproot.presigned import ANYONE, Kind, Spend
-from taproot.terms import N_OF_N
 from taproot.tx import P2A_SCRIPT, TxOut, witness_size
 from taproot.units import SEQUENCE_LOCKTIME_MASK
 

@@ -20,8 +20,8 @@ from challenger.presign.signer import Signer, cosigns_with
 from taproot.errors import InvalidInput, Refused
 from taproot.keys import SecretKey
 from taproot.musig2 import SecretNonce
+from taproot.parties import N_OF_N
 from taproot.presigned import Graph, Kind, Planned, Request, Slot, Spend
-from taproot.terms import N_OF_N
 from taproot.tx import Transaction, TxIn, TxOut
 from taproot.units import SEQUENCE_RBF, Sats, dust_limit
 

@@ -16,8 +16,8 @@ from taproot.errors import Misbehaviour, Refused
 from taproot.graph import Graph
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session
+from taproot.parties import Party
 from taproot.presigned import Request, Signatures
-from taproot.terms import Party
 
 
 class Signer:

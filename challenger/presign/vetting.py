@@ -15,8 +15,9 @@ from btc_l2.bridge.skeleton import build_bare_skeleton
 from challenger.presign.ceremony.registered import Registered
 from taproot.errors import Refused
 from taproot.nums import nums_key, nums_scalar
+from taproot.parties import Party
 from taproot.presigned import Graph
-from taproot.terms import KILL_VBYTES, Party, Terms
+from taproot.terms import KILL_VBYTES, Terms
 from taproot.tx import OutPoint
 from taproot.units import DUST_P2TR, MIN_RELAY_FEE_RATE, dust_limit
 

@@ -31,8 +31,9 @@ from challenger.watchtower.place import Place
 from challenger.watchtower.program import DataUnavailable, Program, load_program
 from challenger.watchtower.store import Event, Registered, Store
 from taproot.errors import InvalidInput, Unavailable, VerificationFailed
+from taproot.parties import Parties
 from taproot.presigned import Graph
-from taproot.terms import Parties, Terms
+from taproot.terms import Terms
 from taproot.tx import Transaction
 
 OPERATOR, CHALLENGER, OBSERVER = "operator", "challenger", "observer"

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from taproot.connectors.output import Contract, Output, make_output, signed_by, signed_by_all, signed_by_both
-from taproot.terms import N_OF_N
+from taproot.parties import N_OF_N
 from taproot.units import DUST_P2TR
 
 

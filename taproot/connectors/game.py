@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from taproot.connectors.output import Contract, Output, SpendPath, make_output, signed_after
 from taproot.connectors.turn import Leaf, Role, Turn
 from taproot.errors import InvalidInput
+from taproot.parties import N_OF_N
 from taproot.script import Op
-from taproot.terms import N_OF_N
 
 TIMEOUT = "timeout"
 _PUSH_KEY = 32

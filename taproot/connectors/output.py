@@ -17,8 +17,9 @@ from taproot.errors import InvalidInput
 from taproot.keys import XOnlyKey
 from taproot.musig2 import KeyAgg
 from taproot.nums import nums_key, nums_scalar
+from taproot.parties import N_OF_N, Parties
 from taproot.script import Op, Script, join, script
-from taproot.terms import N_OF_N, Parties, Terms
+from taproot.terms import Terms
 from taproot.tree import LeafHash, TapTree
 from taproot.tx import OutPoint, TxOut, p2tr_script
 from taproot.units import Sats

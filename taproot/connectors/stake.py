@@ -8,7 +8,8 @@ A delay that counted from the day he paid in would be over on the day he cheats.
 from __future__ import annotations
 
 from taproot.connectors.output import Contract, Output, make_output, signed_after, signed_by_all, signed_by_both
-from taproot.terms import ANCHOR, N_OF_N
+from taproot.parties import N_OF_N
+from taproot.terms import ANCHOR
 
 
 def stake_name(index: int) -> str:

@@ -19,7 +19,8 @@ from taproot.connectors.turn import Role
 from taproot.hashes import hash160, sha256
 from taproot.kdf import derive
 from taproot.keys import SecretKey
-from taproot.terms import Party, Terms
+from taproot.parties import Party
+from taproot.terms import Terms
 from taproot.tx import OutPoint
 from tests.taproot.toy import CHALLENGER_MESSAGES, OPERATOR_MESSAGES, TERMS, build_toy_games
 

@@ -25,9 +25,10 @@ from taproot.hashes import sha256
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session, aggregate_nonces
 from taproot.ots import Choice
+from taproot.parties import N_OF_N
 from taproot.presigned import Kind
 from taproot.sighash import SighashCache
-from taproot.terms import N_OF_N, Terms
+from taproot.terms import Terms
 from taproot.tx import Transaction, TxIn, TxOut, Witness
 from taproot.units import SEQUENCE_RBF, Sats
 

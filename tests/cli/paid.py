@@ -13,7 +13,7 @@ from taproot.connectors.claim import make_ticket
 from taproot.connectors.deposit import make_deposit
 from taproot.connectors.output import Contract, Output
 from taproot.connectors.stake import make_bond, make_stake
-from taproot.terms import Party
+from taproot.parties import Party
 from taproot.tx import OutPoint
 from tests.cli.conftest import Answer
 from tests.cli.signers import DEPOSITOR, Group

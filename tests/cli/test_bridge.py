@@ -29,7 +29,7 @@ from taproot.connectors.stake import make_bond, make_stake
 from taproot.graph import Funding
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
-from taproot.terms import Parties
+from taproot.parties import Parties
 from taproot.tx import OutPoint, Transaction
 from tests.chain.conftest import skip_without_bitcoind
 from tests.cli.conftest import Answer, Command

@@ -35,7 +35,7 @@ from taproot.address import encode_address
 from taproot.connectors.output import payout_script
 from taproot.hashes import sha256
 from taproot.keys import SecretKey, sign_schnorr
-from taproot.terms import Party
+from taproot.parties import Party
 from taproot.tx import Transaction
 from tests.challenger.settlers import Town
 from tests.cli.conftest import Answer

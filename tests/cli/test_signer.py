@@ -21,7 +21,7 @@ from challenger.presign.ceremony.contribution import Contribution, pack
 from challenger.presign.ceremony.evidence import verify_evidence
 from challenger.presign.review import holdings, locked_by, worst_loss
 from taproot.errors import Refused
-from taproot.terms import N_OF_N
+from taproot.parties import N_OF_N
 from tests.challenger.signers import Table
 from tests.cli.conftest import Command
 from tests.cli.signers import DEPOSIT, DEPOSITOR, Group, call, digest_of, outpoint

@@ -21,8 +21,9 @@ from challenger.turns import Game
 from taproot.graph import Funding, build_graph
 from taproot.hashes import sha256, tagged_hash
 from taproot.keys import SecretKey, sign_schnorr
+from taproot.parties import Parties
 from taproot.presigned import Graph, Kind, Planned
-from taproot.terms import Parties, Terms
+from taproot.terms import Terms
 from taproot.tx import OutPoint, Transaction, TxIn, TxOut, p2tr_script
 from taproot.units import Sats
 from tests.challenger.winning import find_win

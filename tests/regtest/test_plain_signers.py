@@ -17,7 +17,7 @@ from regtest.workshop import Workshop
 from taproot.connectors.output import Contract
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
-from taproot.terms import Parties, Party
+from taproot.parties import Parties, Party
 from tests.regtest.conftest import check_books, fibonacci_plot, with_invariant
 
 EVERYBODY = ("alice", "bob", "carol", OPERATOR)

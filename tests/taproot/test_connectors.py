@@ -16,8 +16,9 @@ from taproot.errors import InvalidInput
 from taproot.graph import build_graph
 from taproot.keys import XOnlyKey
 from taproot.nums import nums_key, verify_nums
+from taproot.parties import N_OF_N
 from taproot.script import Op, Script, disassemble, script
-from taproot.terms import N_OF_N, Terms
+from taproot.terms import Terms
 from taproot.tree import compute_leaf_hash
 from taproot.tx import p2tr_script
 from tests.taproot.toy import TERMS, make_funding, make_games, make_parties

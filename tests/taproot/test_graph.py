@@ -13,9 +13,10 @@ from challenger.presign.bundle import Bundle
 from taproot.connectors.turn import GameScripts, Move, Role, Turn
 from taproot.errors import InvalidInput, Refused, VerificationFailed
 from taproot.graph import Kind, build_graph
+from taproot.parties import N_OF_N
 from taproot.presigned import ANYONE, Sign, Slot
 from taproot.sighash import SighashType
-from taproot.terms import N_OF_N, Terms
+from taproot.terms import Terms
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxIn, TxOut
 from taproot.units import MAX_STANDARD_WEIGHT, SEQUENCE_FINAL, Sats, dust_limit
 from tests.taproot.toy import (

@@ -25,10 +25,11 @@ from taproot.errors import InvalidInput, VerificationFailed
 from taproot.graph import Funding
 from taproot.hashes import sha256
 from taproot.keys import SecretKey, XOnlyKey
+from taproot.parties import N_OF_N, Parties, Party
 from taproot.presigned import Graph
 from taproot.psbt_graph import make_psbt
 from taproot.script import disassemble
-from taproot.terms import N_OF_N, Parties, Party, Terms
+from taproot.terms import Terms
 from taproot.tx import OutPoint, Transaction
 from tests.taproot.test_graph_stories import CHALLENGED, MATURE, MINER_SCRIPT, Story, fund
 from tests.taproot.toy import (

@@ -20,6 +20,7 @@ from taproot.errors import InvalidInput, Misbehaviour, Unavailable
 from taproot.graph import Graph, build_graph
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session, aggregate_nonces
+from taproot.parties import N_OF_N
 from taproot.psbt import Psbt, combine
 from taproot.psbt_graph import (
     add_nonces,
@@ -35,7 +36,6 @@ from taproot.psbt_graph import (
     read_parts,
 )
 from taproot.sighash import SighashType
-from taproot.terms import N_OF_N
 from taproot.tree import TapTree, compute_branch_hash, compute_leaf_hash
 from tests.taproot.toy import (
     PLAIN_SECRETS,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from taproot.errors import InvalidInput, Refused
 from taproot.keys import SecretKey
-from taproot.terms import N_OF_N, Parties, Party, Terms
+from taproot.parties import N_OF_N, Parties, Party
+from taproot.terms import Terms
 from taproot.units import COIN, Sats
 from tests.taproot.toy import SECRETS, make_parties
 

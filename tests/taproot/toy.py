@@ -19,8 +19,9 @@ from taproot.connectors.turn import GameScripts, Leaf, Move, Role, Turn, make_le
 from taproot.graph import Funding, Sign
 from taproot.hashes import hash160, sha256
 from taproot.keys import SecretKey, sign_schnorr
+from taproot.parties import Parties, Party
 from taproot.script import Op, Script, script
-from taproot.terms import Parties, Party, Terms
+from taproot.terms import Terms
 from taproot.tx import OutPoint, Transaction
 
 NAMES = ("alice", "bob", "carol", "operator", "depositor")

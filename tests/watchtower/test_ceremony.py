@@ -35,7 +35,8 @@ from regtest.network import GUEST, TERMS
 from taproot.connectors.stake import bond_name, stake_name
 from taproot.hashes import sha256
 from taproot.keys import SecretKey
-from taproot.terms import ANCHOR, Party
+from taproot.parties import Party
+from taproot.terms import ANCHOR
 from tests.cli.signers import Group, call
 
 OLGA, ALICE, DORA = "olga", "alice", "dora"

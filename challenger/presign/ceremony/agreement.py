@@ -24,7 +24,8 @@ from taproot.connectors.turn import Role
 from taproot.errors import BtcL2Error, InvalidInput, Misbehaviour
 from taproot.graph import Funding, Graph
 from taproot.hashes import tagged_hash
-from taproot.terms import Party, Terms
+from taproot.parties import Party
+from taproot.terms import Terms
 from taproot.tx import OutPoint
 from taproot.units import Sats
 

@@ -17,7 +17,7 @@ from challenger.presign.ceremony.registered import Member
 from taproot.errors import InvalidInput, VerificationFailed
 from taproot.hashes import tagged_hash
 from taproot.keys import XOnlyKey, is_valid_schnorr, sign_schnorr
-from taproot.terms import Party
+from taproot.parties import Party
 
 FORMAT = "btc-l2 card 1"
 PLAIN = "plain.key"

@@ -32,7 +32,7 @@ from challenger.presign.proposal import Proposal
 from challenger.presign.vetting import vetted
 from taproot.errors import Refused
 from taproot.graph import Graph
-from taproot.terms import Party
+from taproot.parties import Party
 from taproot.tx import OutPoint
 
 

@@ -17,7 +17,8 @@ from taproot.errors import InvalidInput
 from taproot.hashes import tagged_hash
 from taproot.keys import XOnlyKey
 from taproot.musig2 import KeyAgg
-from taproot.terms import Parties, Party, Terms, n_of_n
+from taproot.parties import Parties, Party, n_of_n
+from taproot.terms import Terms
 
 FORMAT = "btc-l2 policy 1"
 LEAST_MEMBERS, MOST_MEMBERS = 2, 15
