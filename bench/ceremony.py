@@ -119,8 +119,8 @@ class _Run:
         messages = self._counted("review", self._review)
         self._seat().agree(messages)
         self._counted("nonces", lambda: self._seat().sign())
-        while self._seat().missing() is not None:
-            round_, attempt, names = self._seat().missing() or (Round.NONCES, 0, [])
+        while (waiting := self._seat().missing()) is not None:
+            round_, attempt, names = waiting
             self._receive("imports", self._answers(round_, attempt, names, messages))
             self._counted("parts", lambda: self._seat().sign())
         rows = self._counted("combine", self._combine)["operators"].values()
