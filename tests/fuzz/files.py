@@ -28,7 +28,7 @@ from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.program import DEPOSIT as DEPOSIT_FILE
 from challenger.watchtower.program import read_description
 from challenger.watchtower.settings import PREFIX, resolve
-from regtest.attendant import Deposit
+from regtest.signing.attendant import Deposit
 from taproot.errors import InvalidInput
 from taproot.hashes import sha256, tagged_hash
 from taproot.keys import XOnlyKey
