@@ -1,7 +1,7 @@
 # The command `btc-l2` (target `package`) and a bitcoind for regtest (target `node`), on any Debian-like base:
 #   docker build --target package -t btc-l2 . && docker run --rm btc-l2 demo fraud
 #   docker build --target node -t btc-l2-node .
-# A base that has Python 3.11 to 3.13, venv and make needs no package mirror (`python -m regtest.container_image` makes one).
+# A base that has Python 3.11 to 3.13, venv and make needs no package mirror (`python -m regtest.node.image` makes one).
 ARG BASE_IMAGE=debian:12-slim
 
 FROM ${BASE_IMAGE} AS prepared
@@ -32,7 +32,7 @@ WORKDIR /srv/btc-l2
 COPY Makefile .cache/bitcoin[d] .cache/bitcoind/
 COPY taproot taproot
 COPY regtest regtest
-RUN test -x .cache/bitcoind/bin/bitcoind || python3 -m regtest.node_install
+RUN test -x .cache/bitcoind/bin/bitcoind || python3 -m regtest.node.knots_install
 
 FROM prepared AS node
 COPY --from=fetched /srv/btc-l2/.cache/bitcoind /opt/bitcoind

@@ -67,19 +67,19 @@ bench: setup
 
 # Bitcoin Knots from Debian unstable, unpacked into .cache/bitcoind; the system itself is not changed.
 bitcoind: setup
-	@$(BIN)/python -m regtest.node_install
+	@$(BIN)/python -m regtest.node.knots_install
 
 # QEMU's MIPS emulators from Debian 12 for the tests that compare with them, unpacked into .cache/oracles.
 oracles: setup
-	@$(BIN)/python -m regtest.oracles_install
+	@$(BIN)/python -m regtest.node.oracles_install
 
 # Bitcoin Core, built from the source package of py-bitcoinkernel into .cache/bitcoind-core (docs/nodes.md).
 bitcoind-core: setup
-	@$(BIN)/python -m regtest.core_build --jobs $(JOBS)
+	@$(BIN)/python -m regtest.node.core_build --jobs $(JOBS)
 
 # Images of node and package on a base made of Debian's packages (docs/containers.md); needs docker.io, mmdebstrap, dockerd.
 containers: setup
-	@$(BIN)/python -m regtest.container_image
+	@$(BIN)/python -m regtest.node.image
 
 # Ten thousand games and more against falsehoods of each kind (docs/spec/matrix.md); the table is out/matrix.txt.
 matrix: setup

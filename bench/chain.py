@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from bench.figure import Figure, absent, plain, timed
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
-from regtest.bitcoind import Bitcoind, find_bitcoind, find_version
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_version
 from taproot.errors import Unavailable
 
 BLOCKS = 500

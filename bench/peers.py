@@ -18,7 +18,7 @@ from btc_l2.zkvm.fast import run
 from btc_l2.zkvm.linux import read_output
 from btc_l2.zkvm.page import bytes_of_words
 from btc_l2.zkvm.warm import warm
-from regtest.oracles_install import find_oracle
+from regtest.node.oracles_install import find_oracle
 from taproot.errors import VerificationFailed
 
 GUEST = "hashchain"

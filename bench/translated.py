@@ -24,7 +24,7 @@ from btc_l2.translation import use_tier
 from btc_l2.zkvm.fast import run
 from btc_l2.zkvm.trace import Trace
 from btc_l2.zkvm.warm import warm
-from regtest.oracles_install import find_oracle
+from regtest.node.oracles_install import find_oracle
 from taproot.errors import VerificationFailed
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "guest" / "examples"

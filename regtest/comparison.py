@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from regtest.backends import BACKENDS
 from regtest.network import Network, open_network
+from regtest.node.backends import BACKENDS
 from regtest.scenarios import NAMES, find_scenario
 from taproot.errors import BtcL2Error, Unavailable
 

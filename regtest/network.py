@@ -14,9 +14,9 @@ from pathlib import Path
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
 from btc_l2.guests import find_guest
-from regtest.backends import EMBEDDED, make_node
 from regtest.eve import Eve
 from regtest.ground import Ground, lay_ground
+from regtest.node.backends import EMBEDDED, make_node
 from regtest.plot import Plot, arities_for
 from regtest.story import Ending, Stage
 from regtest.workshop import Workshop

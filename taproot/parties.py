@@ -17,6 +17,11 @@ N_OF_N = "n-of-n"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
+def is_name(value: object) -> bool:
+    """Whether a party can be named so: what stands in names of outputs and files, and in what people read."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None and value != N_OF_N
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
     """A name and a compressed public key (33 bytes): of payouts, of live signatures, of a MuSig2 signer's part.
@@ -31,7 +36,7 @@ class Party:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for a name that could not stand in an output's name, or bytes that are no key."""
-        if not _NAME.fullmatch(self.name) or self.name == N_OF_N:
+        if not is_name(self.name):
             raise InvalidInput(f"a party cannot be named {self.name!r}; use a letter, then letters, digits, - or _")
         x_only_of(self.public_key)
 

@@ -89,7 +89,7 @@ def _report(folder: Path) -> Path:
 @app.command("up")
 def start_node(backend: Backend = "bitcoind", state: State = _STATE, as_json: AsJson = False) -> None:
     """Start a node that stays: a private bitcoind, or one in a container. It is empty the first time."""
-    from regtest.standing import start
+    from regtest.node.standing import start
 
     _print_status(start(state, backend), as_json)
 
@@ -101,7 +101,7 @@ def stop_node(
     as_json: AsJson = False,
 ) -> None:
     """Stop the node that stays."""
-    from regtest.standing import stop
+    from regtest.node.standing import stop
 
     print_document(stop(state, forget), as_json)
 
@@ -109,7 +109,7 @@ def stop_node(
 @app.command("status")
 def show_status(state: State = _STATE, as_json: AsJson = False) -> None:
     """Does the node run, where, how high is its chain, what was played on it? Exit code 3 if there is none."""
-    from regtest.standing import status
+    from regtest.node.standing import status
 
     _print_status(status(state), as_json)
 
@@ -145,9 +145,9 @@ def _open(
     name: str, backend: str | None, state: Path, out: Path | None
 ) -> Iterator[tuple[Network, dict[str, Any]]]:
     """The network of one story, and what is to be remembered of it: kept with the node that stays."""
-    from regtest.backends import EMBEDDED
     from regtest.network import Network, open_network
-    from regtest.standing import is_up, open_standing, record
+    from regtest.node.backends import EMBEDDED
+    from regtest.node.standing import is_up, open_standing, record
 
     def tell(text: str) -> None:
         note(f"  {text}")

@@ -1,7 +1,7 @@
 """`btc-l2 regtest signer|depositor|party|mine`: parties of a test network, each a process (docs/containers.md).
 
-What they do without asking a person is written down in `regtest/attendant.py`; on any network but regtest they refuse.
-Options that all share can stand in the environment. Each prints a line of JSON for what it has done.
+What they do without asking a person is written down in `regtest/signing/attendant.py`; on any network but regtest they
+refuse. Options that all share can stand in the environment. Each prints a line of JSON for what it has done.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from taproot.errors import InvalidInput, Refused
 
 if TYPE_CHECKING:
     from btc_l2.chain.rpc import RpcChain
-    from regtest.enrolment import Group
+    from regtest.signing.enrolment import Group
 
 NODE, GUEST, STEPS_LOG2 = "http://127.0.0.1:18443", "blobsum", 10
 Node = Annotated[str, typer.Option(envvar="BTCL2_NODE", help="A bitcoind on regtest: http://HOST:PORT.")]
@@ -49,9 +49,9 @@ def attend_ceremony(
     """Make a seed, post a card, register, pay in, sign one deposit, hand the bundles over; without asking anybody."""
     from btc_l2.cli.signer_desk import outside_of
     from btc_l2.durable import locked, make_folder
-    from regtest.attendant import Attendant
-    from regtest.board import Board as PublicFolder
-    from regtest.online import take_part
+    from regtest.signing.attendant import Attendant
+    from regtest.signing.board import Board as PublicFolder
+    from regtest.signing.online import take_part
 
     chain, tell = _connect(node, cookie), partial(_tell, name)
     make_folder(home)
@@ -67,8 +67,8 @@ def make_deposit(
     steps_log2: StepsLog2 = STEPS_LOG2, node: Node = NODE, cookie: Cookie = None,
 ) -> None:  # fmt: skip
     """Pay a deposit to the policy that all signers have posted, with coins of the faucet; post where it is."""
-    from regtest.board import Board as PublicFolder
-    from regtest.online import deposit_once
+    from regtest.signing.board import Board as PublicFolder
+    from regtest.signing.online import deposit_once
 
     group = _group(member, operator, guest, steps_log2)
     deposit_once(_connect(node, cookie), home, name, group, PublicFolder(board), partial(_tell, name))
@@ -120,8 +120,8 @@ def _tell(name: str, event: str, **facts: Any) -> None:
 def _group(members: list[str], operators: list[str], guest: str, steps_log2: int) -> Group:
     from btc_l2.guests import find_guest
     from btc_l2.translation import use_cached_tier
-    from regtest.enrolment import Group
     from regtest.plot import arities_for
+    from regtest.signing.enrolment import Group
     from taproot.terms import Terms
 
     about = find_guest(guest)

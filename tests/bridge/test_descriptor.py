@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from btc_l2.bridge.descriptor import DepositDescriptor, SwapDescriptor, add_checksum, compute_checksum
 from btc_l2.bridge.refund_kit import kit_of, make_kit
-from regtest.bitcoind import Bitcoind
+from regtest.node.bitcoind import Bitcoind
 from taproot.address import encode_address
 from taproot.connectors.deposit import make_deposit
 from taproot.connectors.output import Contract

@@ -10,7 +10,7 @@ import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
-from regtest.bitcoind import Bitcoind, find_bitcoind
+from regtest.node.bitcoind import Bitcoind, find_bitcoind
 from taproot.errors import Unavailable
 
 

@@ -8,7 +8,7 @@ from btc_l2.chain.block import Block, compute_subsidy
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.faucet import fund, fund_all
 from btc_l2.chain.protocol import Chain, Rejected
-from regtest.bitcoind import find_bitcoind, find_version
+from regtest.node.bitcoind import find_bitcoind, find_version
 from taproot.errors import InvalidInput
 from taproot.tx import P2A_SCRIPT, OutPoint, Transaction, TxIn, TxOut, op_return_script
 from tests.chain.conftest import Backend

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from btc_l2.chain.protocol import Rejected
-from regtest import debian, node_install
-from regtest.bitcoind import Bitcoind, find_bitcoind, find_version
+from regtest.node import debian, knots_install
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_version
 from taproot.errors import Unavailable
 from tests.chain.conftest import skip_without_bitcoind
 from tests.chain.spends import EQUAL, lock_coins
@@ -37,7 +37,7 @@ def test_bitcoind_is_named_by_the_environment_first(tmp_path: Path, monkeypatch:
 def test_no_bitcoind_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("BITCOIND", raising=False)
-    monkeypatch.setattr("regtest.bitcoind.DEFAULT_FOLDER", tmp_path)
+    monkeypatch.setattr("regtest.node.bitcoind.DEFAULT_FOLDER", tmp_path)
     with pytest.raises(Unavailable, match="make bitcoind"):
         find_bitcoind()
 
@@ -112,9 +112,9 @@ def test_the_mirror_is_that_of_the_system() -> None:
         "bookworm main http://mirror.example.net/debian",
         "",
     ]
-    assert debian.find_mirror(targets, node_install.BITCOIND) == "http://mirror.example.net/debian"
+    assert debian.find_mirror(targets, knots_install.BITCOIND) == "http://mirror.example.net/debian"
     with pytest.raises(Unavailable, match="no Debian mirror"):
-        debian.find_mirror(targets[:3], node_install.BITCOIND)
+        debian.find_mirror(targets[:3], knots_install.BITCOIND)
 
 
 def test_apt_is_kept_inside_its_folder(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_apt_is_kept_inside_its_folder(tmp_path: Path) -> None:
 def test_without_apt_the_installer_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unavailable, match=r"apt-get and dpkg-deb not found.*BITCOIND"):
-        node_install.install(tmp_path / "new")
+        knots_install.install(tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -138,5 +138,5 @@ def test_a_failing_apt_is_quoted_and_leaves_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(debian, "KEYRING", tmp_path / "apt-get")
     with pytest.raises(Unavailable, match="apt-get failed while fetching bitcoin-knots: E: no route"):
-        node_install.install(tmp_path / "new")
+        knots_install.install(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []

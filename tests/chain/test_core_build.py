@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from regtest import core_build
-from regtest.bitcoind import find_core, find_version
+from regtest.node import core_build
+from regtest.node.bitcoind import find_core, find_version
 from taproot.errors import Unavailable
 
 LOCK = """\
@@ -65,7 +65,7 @@ def test_core_is_named_by_the_environment_first(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(Unavailable, match="cannot be run"):
         find_core()
     monkeypatch.delenv("BITCOIND_CORE")
-    monkeypatch.setattr("regtest.bitcoind.core_program", lambda: tmp_path / "absent")
+    monkeypatch.setattr("regtest.node.bitcoind.core_program", lambda: tmp_path / "absent")
     with pytest.raises(Unavailable, match="make bitcoind-core"):
         find_core()
 

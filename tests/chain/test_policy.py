@@ -15,7 +15,7 @@ from btc_l2.chain.faucet import fund_all
 from btc_l2.chain.protocol import Rejected
 from btc_l2.chain.rpc import RpcChain
 from btc_l2.chain.tapscript_policy import check_tapscript
-from regtest.bitcoind import Bitcoind
+from regtest.node.bitcoind import Bitcoind
 from taproot.nums import H
 from taproot.script.script import push_bytes
 from taproot.tree import Leaf, Shape, TapTree

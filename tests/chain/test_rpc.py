@@ -14,7 +14,7 @@ import pytest
 from btc_l2.chain.bitcoinlib_rpc import NodeError, NodeRpc
 from btc_l2.chain.faucet import fund
 from btc_l2.chain.rpc import RpcChain, connect, read_cookie
-from regtest.bitcoind import free_port
+from regtest.node.bitcoind import free_port
 from taproot.errors import BtcL2Error, InvalidInput, Refused, Unavailable
 from taproot.tx import OutPoint
 from tests.chain.spends import pay

@@ -9,7 +9,7 @@ import pytest
 from btclib_wallet.psbt import Psbt as OtherPsbt
 
 from challenger.presign.psbts import compare, with_signatures
-from regtest.bitcoind import Bitcoind, find_bitcoind, find_core
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_core
 from taproot import psbt_fields as f
 from taproot.errors import Unavailable
 from taproot.keys import sign_schnorr

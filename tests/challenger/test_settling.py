@@ -13,7 +13,7 @@ from btc_l2.chain.protocol import Rejected
 from challenger.presign.ceremony.accord import Settles
 from challenger.presign.ceremony.contribution import Round
 from challenger.presign.refresh import NOBODY
-from regtest.bitcoind import Bitcoind
+from regtest.node.bitcoind import Bitcoind
 from taproot.connectors.output import payout_script
 from taproot.errors import Refused
 from taproot.hashes import sha256

@@ -21,7 +21,7 @@ from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.proposal import Proposal
 from challenger.presign.refresh import Standing, plan_refresh, sign_refresh
 from challenger.presign.session import presign
-from regtest.bitcoind import Bitcoind
+from regtest.node.bitcoind import Bitcoind
 from taproot.address import encode_address
 from taproot.connectors.claim import make_ticket
 from taproot.connectors.output import Contract, payout_script

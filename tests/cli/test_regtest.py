@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from regtest import standing
+from regtest.node import standing
 from regtest.scenarios import NAMES
 from taproot.errors import Refused, VerificationFailed
 from tests.chain.conftest import skip_without_bitcoind

@@ -10,7 +10,7 @@ import pytest
 from btc_l2.chain.faucet import fund
 from btc_l2.cli.signer_desk import open_keys
 from challenger.agents.wallet import Wallet
-from regtest.bitcoind import Bitcoind
+from regtest.node.bitcoind import Bitcoind
 from taproot.address import decode_address, encode_address
 from taproot.connectors.output import payout_script
 from tests.chain.conftest import skip_without_bitcoind

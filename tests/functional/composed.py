@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import Any
 
 from btc_l2.chain.rpc import RpcChain
-from regtest.container import RPC_PORT, ContainerRun, NodeContainer
-from regtest.container_image import PYTHON, find_image
-from regtest.engine import APIError
+from regtest.node.container import RPC_PORT, ContainerRun, NodeContainer
+from regtest.node.engine import APIError
+from regtest.node.image import PYTHON, find_image
 from taproot.errors import TimedOut, Unavailable
 from tests.functional.compose_file import COMPLETED, HEALTHY, ComposeFile, Service, read_compose
 

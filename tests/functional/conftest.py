@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from regtest.container import NodeContainer
-from regtest.container_image import TARGETS, has_image
-from regtest.engine import connect_engine
+from regtest.node.container import NodeContainer
+from regtest.node.engine import connect_engine
+from regtest.node.image import TARGETS, has_image
 from taproot.errors import Unavailable
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from regtest.container import NODE_OPTIONS, RUN, ContainerRun, NodeContainer
+from regtest.node.container import NODE_OPTIONS, RUN, ContainerRun, NodeContainer
 from tests.functional.compose_file import FILE, read_compose
 
 

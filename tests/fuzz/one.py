@@ -52,8 +52,18 @@ def _with_atheris(name: str, seconds: int, megabytes: int, folder: Path) -> None
     longest = max(MOST_INPUT, 2 * max(map(len, seeds)))
     options = [f"-max_total_time={seconds}", f"-rss_limit_mb={megabytes}", f"-timeout={HANG}", f"-max_len={longest}",
                f"-artifact_prefix={folder}/found-", "-print_final_stats=1", f"-report_slow_units={HANG}"]  # fmt: skip
-    atheris.Setup(["fuzz", *options, str(folder)], lambda data: targets.run(name, data))
+    atheris.Setup(["fuzz", *options, str(folder)], lambda data: _run(name, data, folder))
     atheris.Fuzz()
+
+
+def _run(name: str, data: bytes, folder: Path) -> None:
+    from tests.fuzz import targets
+
+    try:
+        targets.run(name, data)
+    except BaseException:
+        (folder / "found-crash").write_bytes(data)
+        raise
 
 
 def _at_random(name: str, seconds: int, megabytes: int, folder: Path) -> None:
@@ -65,11 +75,7 @@ def _at_random(name: str, seconds: int, megabytes: int, folder: Path) -> None:
     while time.monotonic() < until:
         data = _changed(dice, dice.choice(seeds))
         runs += 1
-        try:
-            targets.run(name, data)
-        except BaseException:
-            (folder / "found-crash").write_bytes(data)
-            raise
+        _run(name, data, folder)
     print(f"stat::number_of_executed_units: {runs}", file=sys.stderr)
     print(f"stat::peak_rss_mb: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}", file=sys.stderr)
 

@@ -22,7 +22,7 @@ from btc_l2.zkvm.linux import read_output
 from guest.builder import c, golang, rust
 from guest.builder.recipe import GUEST, NO_KERNEL, Recipe, Tree
 from guest.builder.recipes import recipes
-from regtest.oracles_install import find_oracle
+from regtest.node.oracles_install import find_oracle
 
 TREE = Tree()
 MOST_STEPS = 1 << 30

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from btc_l2.zkvm.memory import Memory
 from btc_l2.zkvm.outcome import Endian
 from btc_l2.zkvm.state import Machine
-from regtest.oracles_install import find_oracle
+from regtest.node.oracles_install import find_oracle
 from tests.oracles.board import BOOT, MEMORY, REFILL, STAYS, board_elf
 
 States = NDArray[np.uint32]  # rows: pc, hi, lo, $0 … $31

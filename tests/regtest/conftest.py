@@ -12,9 +12,9 @@ import pytest
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain
 from btc_l2.guests import find_guest
-from regtest.backends import make_node
-from regtest.container_image import has_image
-from regtest.engine import connect_engine
+from regtest.node.backends import make_node
+from regtest.node.engine import connect_engine
+from regtest.node.image import has_image
 from regtest.party import OPERATOR
 from regtest.plot import Plot, arities_for
 from regtest.story import Ending, Stage

@@ -13,9 +13,9 @@ from btc_l2.bridge.refund_kit import RefundKit
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.faucet import fund
 from btc_l2.cli import main
-from regtest.crashes import Watch
-from regtest.crashes_disk import watching
-from regtest.crashes_matrix import Ending, Story
+from regtest.crashes.disk import watching
+from regtest.crashes.matrix import Ending, Story
+from regtest.crashes.points import Watch
 from regtest.outcome import expect
 from regtest.party import DEPOSITOR
 from taproot.tx import Transaction

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from regtest import crashes_life
-from regtest.crashes import Point, Watch
-from regtest.crashes_ceremony import Gathering, Medium, Post, Stick
-from regtest.crashes_disk import watching
-from regtest.crashes_matrix import Dry, Ending, Row, Story, choose, play, play_dry, scenario_story, summary, told_story
-from regtest.crashes_signing import noting_nonces
+from regtest.crashes import life
+from regtest.crashes.by_files import Gathering, Medium, Post, Stick
+from regtest.crashes.disk import watching
+from regtest.crashes.matrix import Dry, Ending, Row, Story, choose, play, play_dry, scenario_story, summary, told_story
+from regtest.crashes.points import Point, Watch
+from regtest.crashes.signing import noting_nonces
 from regtest.party import DEPOSITOR
 from regtest.scenarios import NAMES
 from regtest.story import Ending as StoryEnding
@@ -60,7 +60,7 @@ def stories(workshop: Workshop) -> Iterator[Story]:
         yield replace(scenario_story(name, party, workshop, _check(name)), covers=_only(party))
     for party in ("", "alice"):
         name = "whole life" + (f", tower of {party}" if party else "")
-        yield told_story(name, crashes_life.play, party, workshop, _check("whole life"))
+        yield told_story(name, life.play, party, workshop, _check("whole life"))
     for medium in ("files", "mail"):
         for members in (2, 3):
             yield _ceremony(medium, members)

@@ -14,7 +14,7 @@ from challenger.agents.player import OperatorAgent
 from challenger.agents.wallet import CHILD_VBYTES, Wallet
 from challenger.game.lies import STEP_LIES, LyingProver
 from challenger.journal import Journal
-from regtest.bitcoind import Bitcoind, find_bitcoind, find_core
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_core
 from regtest.party import OPERATOR
 from regtest.plot import Plot
 from regtest.story import Ending, Stage

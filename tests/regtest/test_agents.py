@@ -15,7 +15,7 @@ from challenger.game.lies import STEP_LIES, LyingProver
 from challenger.journal import Journal
 from challenger.presign.settlement import plan_exit_of_all, sign_settlement
 from regtest.cooperation import exit_together, signers_of
-from regtest.crashes_stage import check_single_use
+from regtest.crashes.stage import check_single_use
 from regtest.party import OPERATOR
 from regtest.plot import Plot
 from regtest.story import Ending, Stage

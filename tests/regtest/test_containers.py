@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from regtest import engine, standing
-from regtest.bitcoind import Bitcoind
-from regtest.container import NODE_OPTIONS
+from regtest.node import engine, standing
+from regtest.node.bitcoind import Bitcoind
+from regtest.node.container import NODE_OPTIONS
 from taproot.errors import InvalidInput, Refused, Unavailable
 from taproot.tx import P2A_SCRIPT
 from tests.chain.conftest import skip_without_bitcoind

@@ -13,9 +13,9 @@ import pytest
 from btc_l2 import durable
 from btc_l2.bridge.deposits import DepositStore
 from challenger.journal import Journal
-from regtest.crashes import Death, Died, Kept, Watch
-from regtest.crashes_disk import POWER, watching
-from regtest.crashes_matrix import Combination, Row, Story, play, play_dry
+from regtest.crashes.disk import POWER, watching
+from regtest.crashes.matrix import Combination, Row, Story, play, play_dry
+from regtest.crashes.points import Death, Died, Kept, Watch
 from regtest.workshop import Workshop
 from tests.regtest.crash_matrix import DEFAULT, counts_of, rows_of, stories
 

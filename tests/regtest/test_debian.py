@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from regtest.oracles_install import NAMES, find_oracle, install
+from regtest.node.oracles_install import NAMES, find_oracle, install
 from taproot.errors import Unavailable
 
 

@@ -17,11 +17,11 @@ from challenger.keystore import open_keystore
 from challenger.presign.ceremony.card import make_card
 from challenger.presign.ceremony.result import MANIFEST
 from challenger.presign.ceremony.store import POLICY
-from regtest.attendant import DEPOSITS, Attendant, check_network
-from regtest.bitcoind import Bitcoind, free_port
-from regtest.board import Board
-from regtest.enrolment import CARDS, DIGESTS, PASSPHRASE, Group, compare_digests, enrol, open_home, silent
 from regtest.network import GUEST, TERMS
+from regtest.node.bitcoind import Bitcoind, free_port
+from regtest.signing.attendant import DEPOSITS, Attendant, check_network
+from regtest.signing.board import Board
+from regtest.signing.enrolment import CARDS, DIGESTS, PASSPHRASE, Group, compare_digests, enrol, open_home, silent
 from taproot.errors import Refused, TimedOut, VerificationFailed
 from tests.chain.conftest import skip_without_bitcoind
 from tests.cli.signers import call

@@ -11,7 +11,7 @@ import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Chain, Rejected
-from regtest.bitcoind import Bitcoind, find_bitcoind, find_core, free_port
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_core, free_port
 from taproot.errors import Unavailable
 from taproot.presigned import Kind
 from taproot.terms import ANCHOR

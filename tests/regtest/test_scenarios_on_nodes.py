@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
-from regtest.backends import NODES, make_node
 from regtest.comparison import Row, differences, main, play, render
 from regtest.network import Network, small_plot
+from regtest.node.backends import NODES, make_node
 from regtest.party import make_cast
 from regtest.scenarios import NAMES
 from regtest.workshop import Workshop

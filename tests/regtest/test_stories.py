@@ -9,7 +9,7 @@ import pytest
 
 from btc_l2.chain.protocol import Chain
 from challenger.game.lies import MAP_LIES, machine_lies
-from regtest.bitcoind import Bitcoind
+from regtest.node.bitcoind import Bitcoind
 from regtest.plot import Plot
 from regtest.story import Ending, Stage
 from regtest.workshop import Workshop

@@ -14,7 +14,7 @@ from ecc.ecc import ssa
 
 from challenger.presign.bundle import Bundle
 from challenger.presign.session import presign
-from regtest.bitcoind import Bitcoind, find_bitcoind, find_core
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_core
 from taproot import psbt_fields as f
 from taproot.errors import InvalidInput, Misbehaviour, Unavailable
 from taproot.graph import Graph, build_graph

@@ -28,10 +28,10 @@ from challenger.watchtower.place import list_folder
 from challenger.watchtower.program import DEPOSIT, load_program
 from challenger.watchtower.settings import resolve
 from challenger.watchtower.tower import Tower
-from regtest.attendant import Deposit, open_purse, pay_deposit, pay_standing, standing_of
 from regtest.books import Books, Ledger
 from regtest.liar import Liar, publish_claims
 from regtest.network import GUEST, TERMS
+from regtest.signing.attendant import Deposit, open_purse, pay_deposit, pay_standing, standing_of
 from taproot.connectors.stake import bond_name, stake_name
 from taproot.hashes import sha256
 from taproot.keys import SecretKey

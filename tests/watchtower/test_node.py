@@ -20,7 +20,7 @@ from challenger.presign.ceremony.agreement import CEREMONY
 from challenger.watchtower.announcement import Announcement
 from challenger.watchtower.notice import Notices
 from challenger.watchtower.settings import resolve
-from regtest.bitcoind import Bitcoind, find_bitcoind, free_port
+from regtest.node.bitcoind import Bitcoind, find_bitcoind, free_port
 from regtest.party import OPERATOR
 from regtest.story import Stage
 from regtest.workshop import Workshop

@@ -21,6 +21,7 @@ from typing import Any
 from taproot.errors import InvalidInput, Misbehaviour, VerificationFailed
 from taproot.hashes import tagged_hash
 from taproot.keys import SecretKey, XOnlyKey, is_valid_schnorr, sign_schnorr
+from taproot.parties import is_name
 
 FORMAT = "btc-l2 ceremony 1"
 MOST_FILE_BYTES = 64 << 20
@@ -88,8 +89,8 @@ class Contribution:
         attempt, body, sender = document["attempt"], document["body"], document["sender"]
         if type(attempt) is not int or not 0 <= attempt <= MOST_ATTEMPTS or not isinstance(body, dict):
             raise InvalidInput(f"attempt {attempt!r} is not 0 to {MOST_ATTEMPTS}, or there is no body")
-        if not isinstance(sender, str):
-            raise InvalidInput("its sender is no name")
+        if not is_name(sender):
+            raise InvalidInput(f"{sender!r} cannot be the name of its sender")
         try:
             round_ = Round(document["round"])
             ceremony, policy, signature = (bytes.fromhex(document[n]) for n in ("ceremony", "policy", "signature"))

@@ -20,6 +20,7 @@ from challenger.presign.ceremony.contribution import canonical
 from taproot.errors import InvalidInput, VerificationFailed
 from taproot.hashes import tagged_hash
 from taproot.keys import SecretKey, XOnlyKey, is_valid_schnorr, sign_schnorr
+from taproot.parties import is_name
 
 FORMAT = "btc-l2 check 1"
 PATTERN = "check.*.json"
@@ -77,9 +78,9 @@ class Statement:
             made = cls(**document)
             sizes = {_digits(getattr(made, name)) for name in _HASHES}, _digits(made.signature)
         except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidInput(f"no file of format {FORMAT!r}: {error}") from error
+            raise InvalidInput(f"no file of format {FORMAT!r}: {error!r}") from error
         numbers = all(type(getattr(made, name)) is int and getattr(made, name) >= 0 for name in _NUMBERS)
-        if sizes != ({64}, 128) or not numbers or not isinstance(made.signer, str):
+        if sizes != ({64}, 128) or not numbers or not is_name(made.signer):
             raise InvalidInput(f"no file of format {FORMAT!r}: a field of another kind")
         return made
 

@@ -98,8 +98,8 @@ class Files:
 
 
 def _place_of(path: Path) -> Place:
-    round_, attempt, sender, _ = path.name.split(".")
     try:
+        round_, attempt, sender, _ = path.name.split(".")
         return Round(round_), int(attempt), sender
     except ValueError as error:
         raise VerificationFailed(f"{path} does not belong here; move it away or restore a backup") from error

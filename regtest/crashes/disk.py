@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btc_l2 import durable
-from regtest.crashes import Kept, Lose, Watch
+from regtest.crashes.points import Kept, Lose, Watch
 
 T = TypeVar("T")
 POWER = ", power lost"  # ends the kind of a point at which unsynced writes are lost, too

@@ -25,8 +25,8 @@ from challenger.presign.coordinator.mailbox import Limits, Mailbox
 from challenger.presign.coordinator.server import Desk as Counter
 from challenger.presign.coordinator.server import Serving
 from challenger.presign.coordinator.wire import Answer, Request
-from regtest.crashes import Died, Watch
-from regtest.crashes_stage import BUNDLES
+from regtest.crashes.points import Died, Watch
+from regtest.crashes.stage import BUNDLES
 from regtest.outcome import expect
 from taproot.hashes import sha256
 from taproot.keys import SecretKey

@@ -1,8 +1,8 @@
 """Where a process can die, and what becomes of it: the points are found by running, not listed by hand.
 
 A `Watch` is told of every point by those who stand at the seams that the parts have anyway: files and databases
-(`regtest.crashes_disk`), sendings to the chain (`regtest.crashes_stage`), calls to signers with nonces in memory
-(`regtest.crashes_signing`), what goes from hand to hand (`regtest.crashes_ceremony`). Whoever acts is a party with
+(`regtest.crashes.disk`), sendings to the chain (`regtest.crashes.stage`), calls to signers with nonces in memory
+(`regtest.crashes.signing`), what goes from hand to hand (`regtest.crashes.by_files`). Whoever acts is a party with
 files of its own. A run without deaths records the points; in another one the party dies at its k-th point: its files
 are kept as the disk has them at that moment, everything else is dropped, and it starts again from these files
 (docs/spec/crashes.md).

@@ -18,8 +18,8 @@ from challenger.presign.ceremony.registered import Member, Registered
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.proposal import Proposal
 from regtest.ceremony import BEGIN, DEADLINE, SALT
-from regtest.crashes_ceremony import Gathering, Post
-from regtest.crashes_stage import CEREMONY, CrashNetwork
+from regtest.crashes.by_files import Gathering, Post
+from regtest.crashes.stage import CEREMONY, CrashNetwork
 from regtest.network import Network, small_plot
 from regtest.outcome import Outcome, conclude, expect
 from regtest.party import OPERATOR, make_cast

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from regtest.debian import CACHE, Programs, unpack
-from regtest.program import run_program
+from regtest.node.debian import CACHE, Programs, unpack
+from regtest.node.program import run_program
 
 NAMES = ("qemu-system-mips", "qemu-system-mipsel", "qemu-mips", "qemu-mipsel")
 QEMU = Programs(

@@ -18,11 +18,11 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from regtest.node_install import DEFAULT_FOLDER
-from regtest.program import run_program
+from regtest.node.knots_install import DEFAULT_FOLDER
+from regtest.node.program import run_program
 from taproot.errors import Unavailable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CORE_FOLDER = DEFAULT_FOLDER.parent / "bitcoind-core"
 PACKAGE = "py-bitcoinkernel"
 TREE_IN_PACKAGE = "depend/bitcoin/"

@@ -24,9 +24,9 @@ from challenger.watchtower.announcement import announce
 from challenger.watchtower.orders import Orders
 from challenger.watchtower.program import Program
 from challenger.watchtower.tower import Tower
-from regtest.crashes import Watch
-from regtest.crashes_disk import watching
-from regtest.crashes_record import Record
+from regtest.crashes.disk import watching
+from regtest.crashes.points import Watch
+from regtest.crashes.record import Record
 from regtest.eve import Eve
 from regtest.ground import Ground
 from regtest.network import Network, Wrap

@@ -19,8 +19,8 @@ from typing import Any
 from btc_l2.chain.bitcoinlib_rpc import NodeRpc
 from btc_l2.chain.rpc import RpcChain, connect, read_cookie
 from btc_l2.durable import make_folder, replace_file
-from regtest.backends import NODES, make_node
-from regtest.bitcoind import STOP_LIMIT, Bitcoind, find_client
+from regtest.node.backends import NODES, make_node
+from regtest.node.bitcoind import STOP_LIMIT, Bitcoind, find_client
 from taproot.errors import BtcL2Error, InvalidInput, Refused, TimedOut, Unavailable
 
 Facts = dict[str, Any]
@@ -133,7 +133,7 @@ def _connect(folder: Path, facts: Mapping[str, Any]) -> RpcChain:
 
 
 def _container(folder: Path) -> Any:
-    from regtest.container import ContainerRun, NodeContainer, name_of
+    from regtest.node.container import ContainerRun, NodeContainer, name_of
 
     return NodeContainer(ContainerRun(name=name_of(folder / "node")), keeps=True)
 

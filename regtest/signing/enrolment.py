@@ -22,7 +22,7 @@ from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.store import KEYSTORE, POLICY
 from challenger.presign.vetting import check_policy
 from challenger.spoken import words_of
-from regtest.board import Board
+from regtest.signing.board import Board
 from taproot.errors import Refused, VerificationFailed
 from taproot.terms import Terms
 

@@ -18,10 +18,10 @@ from challenger.presign.ceremony.result import read_manifest
 from challenger.presign.coordinator.attendance import announce, attend, find_proposals, identities
 from challenger.presign.coordinator.client import Log, Mail
 from challenger.watchtower.place import list_folder
-from regtest.attendant import DEPOSITS, Attendant, Deposit, check_network, open_purse, pay_deposit
-from regtest.board import Board
-from regtest.enrolment import Group, Tell, compare_digests, read_policy, silent, spoken
-from regtest.handover import DEPOSIT_FOLDER, hand_over
+from regtest.signing.attendant import DEPOSITS, Attendant, Deposit, check_network, open_purse, pay_deposit
+from regtest.signing.board import Board
+from regtest.signing.enrolment import Group, Tell, compare_digests, read_policy, silent, spoken
+from regtest.signing.handover import DEPOSIT_FOLDER, hand_over
 from taproot.errors import InvalidInput, Unavailable
 from taproot.keys import SecretKey, XOnlyKey
 from taproot.parties import Party

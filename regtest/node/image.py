@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from regtest.debian import KEYRING, Programs, find_mirror
-from regtest.engine import connect_engine
-from regtest.program import run_program
+from regtest.node.debian import KEYRING, Programs, find_mirror
+from regtest.node.engine import connect_engine
+from regtest.node.program import run_program
 from taproot.errors import Unavailable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "make", "python3", "python3-venv")
 BASE = "btc-l2-base:debian-12"
@@ -107,7 +107,7 @@ def _run(command: list[str], what: str) -> str:
 def _digest(target: str) -> str:
     """Over everything that the target's image is made from."""
     hasher = hashlib.sha256()
-    paths = [ROOT / "Dockerfile", ROOT / ".dockerignore", ROOT / "regtest" / "debian.py"]
+    paths = [ROOT / "Dockerfile", ROOT / ".dockerignore", ROOT / "regtest" / "node" / "debian.py"]
     if target == "package":
         paths += [ROOT / "requirements.lock", ROOT / "pyproject.toml", ROOT / "Makefile"]
         for package in ("taproot", "btc_l2", "challenger", "regtest"):

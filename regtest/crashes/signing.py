@@ -25,7 +25,7 @@ from challenger.presign.session import run_ceremony
 from challenger.presign.settlement import LiveSigner, sign_settlement
 from challenger.presign.signer import Signer
 from regtest.ceremony import Table
-from regtest.crashes import MOST_LIVES, Died, Watch
+from regtest.crashes.points import MOST_LIVES, Died, Watch
 from regtest.eve import Eve
 from regtest.outcome import expect
 from regtest.story import Stage

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from regtest.debian import CACHE, Programs, unpack
-from regtest.program import run_program
+from regtest.node.debian import CACHE, Programs, unpack
+from regtest.node.program import run_program
 
 BITCOIND = Programs(
     ("bitcoin-knots",), "unstable", ("bitcoind", "bitcoin-cli"), "or set BITCOIND to a bitcoind of your own"

@@ -1,8 +1,8 @@
 """A signer of a test network who attends a ceremony by himself. His rule stands in for a person's review:
 
-    he registers the policy that everybody posted (`regtest.enrolment`); he agrees to a proposal of that policy for the
-    deposit that was posted, if all its standing outputs are confirmed on his node, as the graphs that he made himself
-    from everybody's keys have them. To nothing else.
+    he registers the policy that everybody posted (`regtest.signing.enrolment`); he agrees to a proposal of that policy
+    for the deposit that was posted, if all its standing outputs are confirmed on his node, as the graphs that he made
+    himself from everybody's keys have them. To nothing else.
 
 Nobody would let a program say yes with real coins: on any network but regtest it refuses to begin. All of it may be
 killed anywhere and begins anew; what was paid is found on the chain, what was signed in the home.
@@ -31,8 +31,8 @@ from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.result import make_bundles
 from challenger.presign.ceremony.seat import Desk
 from challenger.presign.ceremony.store import CEREMONIES, Files, ceremony_folders
-from regtest.board import Board, Pause, rest
-from regtest.enrolment import Group, Tell, enrol, silent, spoken
+from regtest.signing.board import Board, Pause, rest
+from regtest.signing.enrolment import Group, Tell, enrol, silent, spoken
 from taproot.connectors.claim import make_ticket
 from taproot.connectors.deposit import make_deposit
 from taproot.connectors.output import Contract
@@ -163,7 +163,7 @@ class Attendant:
     def sit_down(
         cls, chain: Chain, home: Path, outside: Path, name: str, group: Group, board: Board, tell: Tell = silent
     ) -> Attendant:
-        """Enrol with the others (`regtest.enrolment`). Raises Refused off regtest."""
+        """Enrol with the others (`regtest.signing.enrolment`). Raises Refused off regtest."""
         check_network(chain)
         keys, policy = enrol(home, name, group, board, tell)
         craft = craft_of(GameLibrary())

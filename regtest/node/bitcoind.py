@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Self
 
 from btc_l2.chain.rpc import RpcChain, connect
-from regtest.core_build import core_program
-from regtest.node_install import DEFAULT_FOLDER
+from regtest.node.core_build import core_program
+from regtest.node.knots_install import DEFAULT_FOLDER
 from taproot.errors import TimedOut, Unavailable
 
 START_LIMIT = 60.0  # seconds until RPC answers

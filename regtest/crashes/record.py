@@ -11,7 +11,7 @@ from btc_l2.bridge.states import Event, State
 from btc_l2.chain.protocol import Chain
 from btc_l2.database import IN_MEMORY
 from btc_l2.durable import make_folder, replace_file, write_once
-from regtest.crashes import Watch
+from regtest.crashes.points import Watch
 from regtest.outcome import expect
 from regtest.party import DEPOSITOR, Cast
 from taproot.terms import Terms

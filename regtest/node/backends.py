@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from btc_l2.chain.rpc import RpcChain
-from regtest.bitcoind import Bitcoind, find_core
+from regtest.node.bitcoind import Bitcoind, find_core
 from taproot.errors import InvalidInput
 
 EMBEDDED = "embedded"  # no node at all: libbitcoinkernel in this process
@@ -46,7 +46,7 @@ def make_node(backend: str, home: Path | None = None) -> Node:
     if backend == "bitcoind-core":
         return Bitcoind(home, binary=find_core())
     if backend == "container":
-        from regtest.container import ContainerRun, NodeContainer, name_of
+        from regtest.node.container import ContainerRun, NodeContainer, name_of
 
         return NodeContainer(ContainerRun(name=None if home is None else name_of(home)), keeps=home is not None)
     raise InvalidInput(f"no backend is called {backend!r}; choose {', '.join(BACKENDS)}")

@@ -18,8 +18,8 @@ from challenger.presign.ceremony.result import write_folder
 from challenger.presign.ceremony.store import KEYSTORE
 from challenger.watchtower.place import list_folder
 from challenger.watchtower.program import DEPOSIT
-from regtest.board import Board
-from regtest.enrolment import PASSPHRASE
+from regtest.signing.board import Board
+from regtest.signing.enrolment import PASSPHRASE
 from taproot.errors import Unavailable
 
 CLAIMS = "claims"  # kind of posts

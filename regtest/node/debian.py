@@ -20,7 +20,7 @@ from pathlib import Path
 from taproot.errors import Unavailable
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-CACHE = Path(__file__).resolve().parent.parent / ".cache"
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from regtest.crashes import Death, Point, Watch
-from regtest.crashes_signing import mortal_signers, noting_nonces
-from regtest.crashes_stage import Check, open_crash_network
+from regtest.crashes.points import Death, Point, Watch
+from regtest.crashes.signing import mortal_signers, noting_nonces
+from regtest.crashes.stage import Check, open_crash_network
 from regtest.outcome import expect
 from regtest.scenarios import Play, find_scenario
 from regtest.workshop import Workshop

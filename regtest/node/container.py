@@ -15,9 +15,9 @@ from typing import Any
 
 from btc_l2.chain.bitcoinlib_rpc import NodeRpc
 from btc_l2.chain.rpc import RpcChain, connect
-from regtest.bitcoind import COMMON_OPTIONS, KNOTS_OPTIONS, Running
-from regtest.container_image import LABEL, find_image
-from regtest.engine import APIError, NotFound, connect_engine
+from regtest.node.bitcoind import COMMON_OPTIONS, KNOTS_OPTIONS, Running
+from regtest.node.engine import APIError, NotFound, connect_engine
+from regtest.node.image import LABEL, find_image
 from taproot.errors import TimedOut, Unavailable
 from taproot.hashes import sha256
 
