@@ -100,7 +100,7 @@ def ceremony_folder(data: bytes) -> None:
     for content in data.split(b"\n"):
         if content:
             given = Contribution.from_bytes(content)
-            (folder / given.file_name.replace("/", "_")).write_bytes(content)
+            (folder / given.file_name).write_bytes(content)
     read_graphs(Files(folder), TOY)
 
 

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from challenger.presign.ceremony.contribution import Contribution
+from challenger.presign.ceremony.statement import Statement
+from challenger.presign.ceremony.store import Files
 from challenger.presign.coordinator.client import Log
-from taproot.errors import Unavailable
+from taproot.errors import InvalidInput, Unavailable, VerificationFailed
 from tests.challenger.mail import CEREMONY, mail_of, open_server
 from tests.fuzz.targets import TARGETS, run
 
@@ -99,6 +102,21 @@ def test_a_manifest_of_bundles_without_a_field_or_with_a_strange_one_is_refused_
         values: list[Any] = [None, 7, [], {}, {"operator": 7}, {"../operator": {}}]
         for strange in values:
             run("bundles", json.dumps({**document, name: strange}).encode())
+
+
+def test_names_that_no_party_has_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Found by `make fuzz`: they stand in names of files and in what people read."""
+    statement = json.loads(TARGETS["check-statement"].seeds()[0])
+    sent = json.loads(TARGETS["contribution"].seeds()[0])
+    for name in ("al\nice", "../alice", "", "Alice", "n-of-n", 7):
+        with pytest.raises(InvalidInput, match="another kind"):
+            Statement.from_bytes(json.dumps({**statement, "signer": name}).encode())
+        with pytest.raises(InvalidInput, match="cannot be the name"):
+            Contribution.from_bytes(json.dumps({**sent, "sender": name}).encode())
+    run("check-statement", json.dumps({**statement, "sig\nner": "alice"}).encode())
+    (tmp_path / "keys.0.alice.bob.json").write_bytes(b"{}")
+    with pytest.raises(VerificationFailed, match="does not belong here"):
+        Files(tmp_path)
 
 
 def test_the_coordinator_outlives_any_bytes(tmp_path: Path) -> None:
