@@ -89,7 +89,7 @@ matrix: setup
 scenarios: setup
 	@$(BIN)/python -m regtest.comparison
 
-# Every party dies at points of every story (docs/spec/crashes.md), an hour; the table is out/crashes.txt.
+# Every party dies at points of every story (docs/spec/crashes.md), a quarter of an hour; the table is out/crashes.txt.
 crashes: setup
 	@$(BIN)/python -m tests.regtest.crash_matrix
 
