@@ -7,6 +7,7 @@ an output is read from the spending transaction: the leaf, and whom it pays.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from btc_l2.bridge.deposits import Deposit, DepositStore
@@ -14,7 +15,7 @@ from btc_l2.bridge.descriptor import REFUND
 from btc_l2.bridge.refund_kit import own_script
 from btc_l2.bridge.skeleton import find_vault
 from btc_l2.bridge.states import Event, State
-from btc_l2.chain.protocol import Chain, Coin, Spend
+from btc_l2.chain.protocol import Chain, Spend
 from taproot.connectors.output import payout_script
 from taproot.errors import Refused
 from taproot.tx import OutPoint, Transaction
@@ -77,12 +78,19 @@ def find_refund_height(deposit: Deposit, chain: Chain) -> int | None:
 
 
 def _find_payment(deposit: Deposit, chain: Chain) -> Happened | None:
-    kit = deposit.kit
-    paid: list[Coin] = [c for c in chain.find_coins(kit.output.script_pubkey) if c.output.value == kit.amount]
-    for coin in paid:
-        if _depth(chain, coin.height) >= deposit.terms.confirmations:
-            return Happened(Event.FUND, coin.height, f"paid by {coin.outpoint}", coin.outpoint)
+    """The first payment of exactly the amount; it may be spent already, where nobody has looked since `confirm`."""
+    for outpoint, height in _payments(deposit, chain):
+        if _depth(chain, height) >= deposit.terms.confirmations:
+            return Happened(Event.FUND, height, f"paid by {outpoint}", outpoint)
     return None
+
+
+def _payments(deposit: Deposit, chain: Chain) -> Iterator[tuple[OutPoint, int]]:
+    """In the blocks since the deposit was announced, or, after a reorganisation, somewhat before it was lost."""
+    wanted = deposit.kit.output
+    for height in range(max(0, deposit.height - deposit.terms.refund_delay), chain.tip().height + 1):
+        for tx in chain.block(height).transactions:
+            yield from ((tx.outpoint(k), height) for k, output in enumerate(tx.outputs) if output == wanted)
 
 
 def _find_end_of_deposit(deposit: Deposit, chain: Chain) -> Happened | None:

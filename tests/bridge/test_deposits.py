@@ -209,6 +209,26 @@ def test_deposit_is_followed_from_payment_to_the_operators_take(store: DepositSt
     assert events == ["announce", "fund", "presign", "confirm", "credit", "claim"]
 
 
+def test_payment_and_confirm_are_found_together_if_nobody_looked_in_between(
+    store: DepositStore, bridge: Bridge
+) -> None:
+    deposit = announce(store)
+    bridge.chain.mine(deposit.terms.confirmations)
+    bridge.plays("confirm")
+    assert followed(store, bridge, deposit).vault == bridge.bundle.graph.outpoints["vault"]
+    assert [s.event for s in store.history(deposit.id)] == ["announce", "fund", "confirm"]
+
+
+def test_second_payment_does_not_stand_in_for_the_deposit_that_is_in_the_vault(
+    store: DepositStore, bridge: Bridge
+) -> None:
+    deposit = announce(store)
+    bridge.stand(TxOut(CONTRACT.terms.deposit, deposit.kit.output.script_pubkey))
+    bridge.plays("confirm")
+    found = followed(store, bridge, deposit)
+    assert (found.state, found.outpoint) == (State.VAULT, bridge.bundle.graph.outpoints["deposit"])
+
+
 def test_refund_and_cancel_are_told_apart(bridge: Bridge) -> None:
     one = DepositStore(IN_MEMORY)
     deposit = followed(one, bridge, announce(one))
