@@ -8,6 +8,7 @@ code that the error carries (`taproot.errors`); tracebacks only with BTCL2_DEBUG
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from copy import copy
@@ -57,6 +58,8 @@ app.add_typer(regtest.app, name="regtest")
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        signal.signal(signal.SIGTERM, _end)
     try:
         _narrowed(given[:1])(given)
     except KeyboardInterrupt:
@@ -65,6 +68,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
         _fail(error, error.exit_code)
     except Exception as error:
         _fail(error, 1)
+
+
+def _end(_number: int, _frame: object) -> None:
+    """What was started ends, too: a private node, a container."""
+    sys.exit(143)
 
 
 def _narrowed(names: Sequence[str]) -> typer.Typer:

@@ -6,6 +6,8 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,21 @@ def test_a_story_that_ends_otherwise_has_used_its_number(btc_l2: Command, tmp_pa
         assert "story 1: swap, from block 1 on: did not end" in btc_l2("regtest", "status", "--state", tmp_path).stdout
     finally:
         standing.stop(tmp_path, forget=True)
+
+
+@pytest.mark.bitcoind
+def test_a_run_that_is_told_to_end_takes_its_node_along(tmp_path: Path) -> None:
+    skip_without_bitcoind()
+    command = [Path(sys.executable).with_name("btc-l2"), "regtest", "run", "reorg", "--backend", "bitcoind"]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL) as run:
+        while not (pids := list(tmp_path.glob("btcl2-node-*/regtest/bitcoind.pid"))):
+            assert run.poll() is None, "the run ended before its node stood"
+            time.sleep(0.1)
+        node = int(pids[0].read_text())
+        run.send_signal(signal.SIGTERM)
+    assert run.returncode == 143 and not list(tmp_path.iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.kill(node, 0)
 
 
 def test_a_folder_is_used_once(btc_l2: Command, tmp_path: Path) -> None:
