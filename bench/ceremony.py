@@ -66,7 +66,8 @@ class Measured:
     def title(self) -> str:
         """The size in words."""
         operators = "1 operator" if self.operators == 1 else f"{self.operators} operators"
-        return f"{self.signers} signers, {operators}, {self.operators * (self.signers - 1)} games"
+        games = self.operators * (self.signers - 1)
+        return f"{self.signers} signers, {operators}, {games} {'game' if games == 1 else 'games'}"
 
 
 def measure() -> Iterator[Figure]:
