@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,10 @@ def start(folder: Path, plain: Sequence[str] = ()) -> tuple[Table, Stick]:
     return table, stick
 
 
+GoOn = Callable[[Table, Stick], None]  # to the end, with what lies there
+Course = tuple[Callable[[Path], tuple[Table, Stick]], GoOn]  # how a ceremony begins in a folder, how it goes on
+
+
 class Killer:
     """Ends the process at the `at`-th point; with the power, what no fsync of the folder has made sure is undone."""
 
@@ -156,18 +161,17 @@ class Killer:
         os._exit(KILLED)
 
 
-def killed_at(folder: Path, point: int, power: bool, plain: Sequence[str] = ()) -> bool:
+def killed_at(table: Table, stick: Stick, go_on: GoOn, point: int, power: bool) -> bool:
     """Play with the victim killed at a point, then go on without; False if the play has no such point."""
-    table, stick = start(folder, plain)
     child = os.fork()
     if child == 0:
         durable.steps.append(Killer(table.desks[VICTIM].home.parent, point, power))
         try:
-            play(table, stick)
+            go_on(table, stick)
         finally:
             os._exit(0)
     was_killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
-    play(table, stick)
+    go_on(table, stick)
     return was_killed
 
 
@@ -183,13 +187,15 @@ def points_of_a_play(folder: Path) -> int:
     return len(seen)
 
 
-def sweep(fast: Path, diary: Path, first: int, stride: int, plain: Sequence[str] = ()) -> int:
+def sweep(fast: Path, diary: Path, course: Course, first: int, stride: int) -> int:
+    """How many times the victim was killed, at every `stride`-th point; the diary is checked after each."""
+    begin, go_on = course
     count = 0
     for point in range(first, 10_000, stride):
         for power in (False, True):
             folder = fast / f"{point}.{power}"
             folder.mkdir()
-            killed = killed_at(folder, point, power, plain)
+            killed = killed_at(*begin(folder), go_on, point, power)
             check_diary(diary)
             shutil.rmtree(folder)
             if not killed:
@@ -199,18 +205,18 @@ def sweep(fast: Path, diary: Path, first: int, stride: int, plain: Sequence[str]
 
 
 def test_a_signer_killed_at_some_points_goes_on_and_uses_no_nonce_twice(fast: Path, diary: Path) -> None:
-    assert sweep(fast, diary, first=3, stride=9) >= 20
+    assert sweep(fast, diary, (start, play), first=3, stride=9) >= 20
 
 
 def test_a_plain_signer_killed_at_some_points_goes_on_and_sends_no_file_twice(fast: Path, diary: Path) -> None:
     """He has no nonce to lose: less is written, and nobody has to begin a new attempt for him."""
-    assert sweep(fast, diary, first=2, stride=9, plain=(VICTIM,)) >= 10
+    assert sweep(fast, diary, (partial(start, plain=(VICTIM,)), play), first=2, stride=9) >= 10
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(4))
 def test_a_signer_killed_at_every_point_goes_on_and_uses_no_nonce_twice(fast: Path, diary: Path, first: int) -> None:
-    assert sweep(fast, diary, first, stride=4) >= 40
+    assert sweep(fast, diary, (start, play), first, stride=4) >= 40
 
 
 def test_killed_between_taking_the_nonces_and_writing_the_parts_begins_a_new_attempt(fast: Path, diary: Path) -> None:
@@ -251,13 +257,8 @@ def make_home(table: Table) -> None:
     create_keystore(home / KEYSTORE, PASSPHRASE, VICTIM, CHEAP)
 
 
-@pytest.mark.parametrize(
-    ("backed_up_after", "lost_after"), [(b, lost) for b in range(3) for lost in range(1, 4) if b <= lost]
-)
-def test_restored_from_an_old_backup_a_signer_signs_with_fresh_nonces(
-    fast: Path, diary: Path, backed_up_after: int, lost_after: int
-) -> None:
-    table, stick = start(fast)
+def lose_and_restore(table: Table, stick: Stick, backed_up_after: int, lost_after: int) -> None:
+    """The victim's machine is lost after some visits and comes back from a backup made after others."""
     make_home(table)
     backup = b""
     for visit in visits(table, stick):
@@ -267,6 +268,16 @@ def test_restored_from_an_old_backup_a_signer_signs_with_fresh_nonces(
             break
     shutil.rmtree(table.desks[VICTIM].home)
     restore_backup(backup, PASSPHRASE, table.desks[VICTIM].home)
+
+
+@pytest.mark.parametrize(
+    ("backed_up_after", "lost_after"), [(b, lost) for b in range(3) for lost in range(1, 4) if b <= lost]
+)
+def test_restored_from_an_old_backup_a_signer_signs_with_fresh_nonces(
+    fast: Path, diary: Path, backed_up_after: int, lost_after: int
+) -> None:
+    table, stick = start(fast)
+    lose_and_restore(table, stick, backed_up_after, lost_after)
     act(table, VICTIM, stick, resume=True)
     play(table, stick, resume=True)
     check_diary(diary)
@@ -277,15 +288,7 @@ def test_restored_from_an_old_backup_a_plain_signer_sends_the_same_files_again(
     fast: Path, diary: Path, backed_up_after: int, lost_after: int
 ) -> None:
     table, stick = start(fast, plain=(VICTIM,))
-    make_home(table)
-    backup = b""
-    for visit in visits(table, stick):
-        if visit == backed_up_after:
-            backup = make_backup(table.desks[VICTIM].home, PASSPHRASE, CHEAP)
-        if visit == lost_after:
-            break
-    shutil.rmtree(table.desks[VICTIM].home)
-    restore_backup(backup, PASSPHRASE, table.desks[VICTIM].home)
+    lose_and_restore(table, stick, backed_up_after, lost_after)
     play(table, stick, resume=True)
     check_diary(diary)
     assert not list(stick.folder.glob("nonces.2.*"))

@@ -10,7 +10,7 @@ import pytest
 
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.protocol import Rejected
-from challenger.presign.ceremony.accord import Settles
+from challenger.presign.ceremony.accord import Own, Settles
 from challenger.presign.ceremony.contribution import Round
 from challenger.presign.refresh import NOBODY
 from regtest.node.bitcoind import Bitcoind
@@ -18,6 +18,7 @@ from taproot.connectors.output import payout_script
 from taproot.errors import Refused
 from taproot.hashes import sha256
 from taproot.terms import ANCHOR
+from taproot.tx import Transaction
 from taproot.units import Sats
 from tests.chain.conftest import skip_without_bitcoind
 from tests.challenger.settlers import Town
@@ -74,11 +75,8 @@ def test_cancel_pays_another_address_if_all_agree(town: Town) -> None:
     assert town.value_of(other) > town.policy.terms.deposit - 1000
 
 
-@pytest.mark.parametrize("plain", [("bob",), ("alice", "bob", "carol")])
-def test_signers_without_musig2_settle_and_refresh_with_the_others(
-    chain: EmbeddedChain, tmp_path: Path, plain: tuple[str, ...]
-) -> None:
-    town = Town(tmp_path, chain, plain=plain)
+def move_and_pay_out(town: Town) -> tuple[Transaction, Own]:
+    """A refresh, a kickoff on the new graph, its payout, all sent; the payout and the new bundles."""
     own = town.presign_deposit()
     town.plays(own[1][OLGA], "confirm")
     new = town.presign_successor(own, OLGA)
@@ -86,6 +84,15 @@ def test_signers_without_musig2_settle_and_refresh_with_the_others(
     town.plays(new[1][OLGA], "confirm", "kickoff")
     paid = town.settle(new, Settles.PAYOUT)
     town.send(paid)
+    return paid, new
+
+
+@pytest.mark.parametrize("plain", [("bob",), ("alice", "bob", "carol")])
+def test_signers_without_musig2_settle_and_refresh_with_the_others(
+    chain: EmbeddedChain, tmp_path: Path, plain: tuple[str, ...]
+) -> None:
+    town = Town(tmp_path, chain, plain=plain)
+    paid, _ = move_and_pay_out(town)
     assert len(paid.inputs) == 4 and paid.vbytes > 4 * 50
 
 
@@ -169,13 +176,7 @@ def test_a_node_takes_a_payout_after_a_kickoff_and_a_move_with_its_child(tmp_pat
     skip_without_bitcoind()
     with Bitcoind() as node:
         town = Town(tmp_path, node.chain(), count=3)
-        own = town.presign_deposit()
-        town.plays(own[1][OLGA], "confirm")
-        new = town.presign_successor(own, OLGA)
-        town.send(town.settle(own, Settles.MOVE, new))
-        town.plays(new[1][OLGA], "confirm", "kickoff")
-        paid = town.settle(new, Settles.PAYOUT)
-        town.send(paid)
+        paid, new = move_and_pay_out(town)
         assert len(paid.inputs) == 4 and town.value_of(payout_script(new[1][OLGA].graph.contract, OLGA)) > 0
 
 

@@ -4,7 +4,6 @@ from backups and old copies. Never two signatures with one nonce, never two file
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from functools import cache
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from btc_l2 import durable
 from btc_l2.chain.embedded import EmbeddedChain
 from btc_l2.chain.kernel import find_bad_input
 from challenger.presign.ceremony.accord import Own, Settles, Wanted, messages_of, requested
@@ -25,17 +23,16 @@ from tests.challenger.settlers import SALT, Town
 from tests.challenger.signers import DEADLINE, Table
 from tests.challenger.test_ceremony_crash import (
     CHEAP,
-    KILLED,
     MOST_ROUNDS,
     ORDER,
     PASSPHRASE,
     VICTIM,
-    Killer,
     Stick,
     check_diary,
     diary,  # noqa: F401
     fast,  # noqa: F401
     make_home,
+    sweep,
 )
 
 OPERATOR = "alice"
@@ -96,43 +93,13 @@ def play(table: Table, stick: Stick, resume: bool = False) -> None:
     assert find_bad_input(made.pop(), [(out.value, out.script_pubkey) for out in prevouts]) is None
 
 
-def killed_at(folder: Path, point: int, power: bool) -> bool:
-    """Play with the victim killed at a point, then go on without; False if the play has no such point."""
-    table, stick = start(folder)
-    child = os.fork()
-    if child == 0:
-        durable.steps.append(Killer(table.desks[VICTIM].home.parent, point, power))
-        try:
-            play(table, stick)
-        finally:
-            os._exit(0)
-    was_killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
-    play(table, stick)
-    return was_killed
-
-
-def sweep(folder: Path, diary: Path, first: int, stride: int) -> int:  # noqa: F811
-    count = 0
-    for point in range(first, 10_000, stride):
-        for power in (False, True):
-            place = folder / f"{point}.{power}"
-            place.mkdir()
-            killed = killed_at(place, point, power)
-            check_diary(diary)
-            shutil.rmtree(place)
-            if not killed:
-                return count
-            count += 1
-    raise AssertionError("a play has an end")
-
-
 def test_a_signer_killed_at_some_points_goes_on_and_uses_no_nonce_twice(fast: Path, diary: Path) -> None:  # noqa: F811
-    assert sweep(fast, diary, first=1, stride=4) >= 18
+    assert sweep(fast, diary, (start, play), first=1, stride=4) >= 18
 
 
 @pytest.mark.long
 def test_a_signer_killed_at_every_point_goes_on_and_uses_no_nonce_twice(fast: Path, diary: Path) -> None:  # noqa: F811
-    assert sweep(fast, diary, first=0, stride=1) >= 72
+    assert sweep(fast, diary, (start, play), first=0, stride=1) >= 72
 
 
 @pytest.mark.parametrize(("backed_up_after", "lost_after"), [(0, 1), (1, 1), (0, 2), (1, 2)])
