@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from btclib_wallet.psbt import Psbt as OtherPsbt
 
 from challenger.presign.psbts import compare, with_signatures
-from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_core
+from regtest.node.bitcoind import Bitcoind
 from taproot import psbt_fields as f
-from taproot.errors import Unavailable
 from taproot.keys import sign_schnorr
 from taproot.psbt import Psbt, record
 from taproot.psbt_graph import add_signature, make_psbt
@@ -134,19 +132,9 @@ def test_btclib_reads_it_and_what_it_writes_is_known_again(name: str) -> None:
     assert look(back)[:2] == (name, ()) and look(back)[2] == look(ours)[2]
 
 
-@pytest.fixture(scope="module", params=["knots", "core"])
-def node(request: pytest.FixtureRequest) -> Iterator[Bitcoind]:
-    try:
-        binary = find_bitcoind() if request.param == "knots" else find_core()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    with Bitcoind(binary=binary) as started:
-        yield started
-
-
 @pytest.mark.bitcoind
-def test_a_node_decodes_it_and_what_it_joins_is_known_again(node: Bitcoind) -> None:
-    call = node.chain()._rpc.call
+def test_a_node_decodes_it_and_what_it_joins_is_known_again(real_node: Bitcoind) -> None:
+    call = real_node.chain()._rpc.call
     for name in SHOWN:
         ours = with_signatures(shown(name), graph(), name, bundle().signatures)
         assert call("decodepsbt", ours.to_base64())["tx"]["txid"] == graph().planned(name).tx.txid_hex

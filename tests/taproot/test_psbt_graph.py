@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache, partial
 
 import pytest
@@ -14,9 +13,9 @@ from ecc.ecc import ssa
 
 from challenger.presign.bundle import Bundle
 from challenger.presign.session import presign
-from regtest.node.bitcoind import Bitcoind, find_bitcoind, find_core
+from regtest.node.bitcoind import Bitcoind
 from taproot import psbt_fields as f
-from taproot.errors import InvalidInput, Misbehaviour, Unavailable
+from taproot.errors import InvalidInput, Misbehaviour
 from taproot.graph import Graph, build_graph
 from taproot.keys import SecretKey, sign_schnorr
 from taproot.musig2 import SecretNonce, Session, aggregate_nonces
@@ -371,19 +370,9 @@ def test_a_round_of_plain_signers_alone_goes_out_and_comes_back() -> None:
 # ---- real nodes ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["knots", "core"])
-def node(request: pytest.FixtureRequest) -> Iterator[Bitcoind]:
-    try:
-        binary = find_bitcoind() if request.param == "knots" else find_core()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    with Bitcoind(binary=binary) as started:
-        yield started
-
-
 @pytest.mark.bitcoind
-def test_a_node_reads_every_psbt_of_the_graph(node: Bitcoind) -> None:
-    call = node.chain()._rpc.call
+def test_a_node_reads_every_psbt_of_the_graph(real_node: Bitcoind) -> None:
+    call = real_node.chain()._rpc.call
     for name in SHOWN:
         said = call("decodepsbt", shown(name).to_base64())
         assert said["tx"]["txid"] == graph().planned(name).tx.txid_hex
@@ -395,8 +384,8 @@ def test_a_node_reads_every_psbt_of_the_graph(node: Bitcoind) -> None:
 
 
 @pytest.mark.bitcoind
-def test_a_node_reads_participants_nonces_and_parts(node: Bitcoind) -> None:
-    said = node.chain()._rpc.call("decodepsbt", with_round("confirm", 0).to_base64())["inputs"][0]
+def test_a_node_reads_participants_nonces_and_parts(real_node: Bitcoind) -> None:
+    said = real_node.chain()._rpc.call("decodepsbt", with_round("confirm", 0).to_base64())["inputs"][0]
     aggregate = graph().contract.aggregate
     if "musig2_pubnonces" not in said:  # Knots 29 keeps the fields without a meaning
         assert {key[:2] for key in said["unknown"]} == {"1a", "1b", "1c"}
@@ -407,9 +396,9 @@ def test_a_node_reads_participants_nonces_and_parts(node: Bitcoind) -> None:
 
 
 @pytest.mark.bitcoind
-def test_a_node_extracts_the_finalized_transaction(node: Bitcoind) -> None:
+def test_a_node_extracts_the_finalized_transaction(real_node: Bitcoind) -> None:
     psbt = add_signature(shown("confirm"), graph(), "confirm", 0, N_OF_N, bundle().signatures["confirm", 0])
-    said = node.chain()._rpc.call("finalizepsbt", finalize(psbt, graph(), "confirm").to_base64())
+    said = real_node.chain()._rpc.call("finalizepsbt", finalize(psbt, graph(), "confirm").to_base64())
     assert said["complete"] and said["hex"] == play(bundle(), "confirm").serialize().hex()
 
 
