@@ -17,12 +17,11 @@ from btc_l2.cli.output import note
 from btc_l2.durable import make_folder, replace_file
 from challenger.games import GameLibrary, craft_of
 from challenger.keystore import KeySet, open_keystore, read_private
-from challenger.presign.ceremony.ceremony import Ceremony
 from challenger.presign.ceremony.contribution import Contribution
 from challenger.presign.ceremony.nonces import check_outside
 from challenger.presign.ceremony.registered import Registered
 from challenger.presign.ceremony.seat import Desk
-from challenger.presign.ceremony.store import KEYSTORE, POLICY, Files, find_ceremony, read_document
+from challenger.presign.ceremony.store import KEYSTORE, POLICY, read_document
 from taproot.errors import InvalidInput, Refused, Unavailable
 
 LEAST_ACCEPTED = 8  # digits of a digest that stand for a person's yes
@@ -90,11 +89,6 @@ def open_desk(home: Path, passphrase: bytes, outside: Path | None = None) -> Des
     desk = Desk(home, name, keys, read_policy(home), CRAFT, outside, time.time)
     desk.check()
     return desk
-
-
-def open_ceremony(desk: Desk, prefix: str) -> Ceremony:
-    """The ceremony whose id begins so, or the only one."""
-    return Ceremony(desk, Files(find_ceremony(desk.home, prefix)))
 
 
 def ask(question: str, digest: bytes, accept: str | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from challenger.agents.view import UNKNOWN
 from challenger.watchtower.case import OPERATOR
 from challenger.watchtower.store import Event
 from taproot.terms import Terms
@@ -57,8 +56,3 @@ def is_at_work(events: Sequence[Event], height: int, terms: Terms, role: str) ->
         return False
     slashing = role == OPERATOR and phase is Phase.PAID and any(e.name.startswith("challenge.") for e in events)
     return height - since < terms.confirmations + (terms.slash_delay if slashing else 0)
-
-
-def has_unknown(events: Sequence[Event]) -> bool:
-    """Was an output spent by what is no transaction of the graph?"""
-    return any(event.name == UNKNOWN for event in events)

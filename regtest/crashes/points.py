@@ -11,7 +11,7 @@ are kept as the disk has them at that moment, everything else is dropped, and it
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,10 +72,6 @@ class Watch:
     def actor(self) -> str:
         """Who acts now; empty while the story only prepares."""
         return self._actors[-1] if self._actors else ""
-
-    def points_of(self, party: str) -> list[Point]:
-        """The points of one party, as `Death.at` counts them."""
-        return [point for point in self.points if point.party == party]
 
     @contextmanager
     def acting(self, party: str) -> Iterator[None]:
@@ -168,11 +164,3 @@ def _put(path: Path, content: bytes | None) -> None:
         return
     path.write_bytes(content)
     path.chmod(0o600)
-
-
-def count_kinds(points: Sequence[Point]) -> Mapping[str, int]:
-    """How many points there are of each kind."""
-    kinds: dict[str, int] = {}
-    for point in points:
-        kinds[point.kind] = kinds.get(point.kind, 0) + 1
-    return kinds

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -94,7 +95,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Running:
+class Running(ABC):
     """What `with` starts and stops."""
 
     def __enter__(self) -> Self:
@@ -104,13 +105,13 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @abstractmethod
     def start(self) -> None:
         """Until it answers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """A second call does nothing."""
-        raise NotImplementedError
 
 
 class Bitcoind(Running):

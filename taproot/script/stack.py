@@ -83,14 +83,6 @@ class Stack:
         del self.main[len(self.main) - takes :]
         self.main.extend(gives)
 
-    def run_to_alt(self, fragment: Script, takes: int, alt: Sequence[str]) -> None:
-        """Apply a fragment that takes the top `takes` items and puts `alt` (bottom first) on the alt stack."""
-        if fragment.effect.delta != -takes or fragment.effect.alt_delta != len(alt):
-            raise ScriptError(f"fragment changes the stacks by {fragment.effect}, declared −{takes} alt +{len(alt)}")
-        self._add(fragment)
-        del self.main[len(self.main) - takes :]
-        self.alt.extend(alt)
-
     def to_alt(self, name: str = "") -> None:
         """Bring `name` (default: the top) to the top and put it on the alt stack."""
         if name:

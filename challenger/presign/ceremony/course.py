@@ -7,6 +7,7 @@ many stages it signs.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -35,30 +36,30 @@ def open_folder(desk: Desk, proposed: Contribution, deadline: int) -> Files:
     return files
 
 
-class Course(Seat):
+class Course(Seat, ABC):
     """A ceremony in its folder."""
 
     before: ClassVar[tuple[Round, ...]] = ()  # rounds whose files must be here before anybody can agree
     stages: ClassVar[tuple[Stage, ...]] = (FIRST,)
 
     @property
+    @abstractmethod
     def deadline(self) -> int:
         """Unix seconds; after them nothing is taken or signed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def kind(self) -> str:
         """One word for a list: what is signed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def deposit(self) -> OutPoint:
         """The deposit that it is about."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look_at(self, given: Contribution) -> None:
         """Check a file of this kind of ceremony before it is kept. Raises Misbehaviour, Refused."""
-        raise NotImplementedError
 
     def take(self, given: Contribution) -> bool:
         """Keep a file of this ceremony whose signature was checked; says whether it is new."""
